@@ -1,0 +1,96 @@
+import type { Body } from "./body.ts";
+import type { HeaderList } from "./headers.ts";
+import type { RouteSettings } from "./snapshot.ts";
+import type { PeerAddress, Wire } from "./wire.ts";
+
+/** The head of a request, checked by the protocol that read it. */
+export type RequestHead = {
+  readonly method: string;
+  /** The request-target's path and query byte for byte, beginning with `/` (or `*` for OPTIONS). */
+  readonly target: string;
+  readonly headers: HeaderList;
+  /** The value of Host or :authority, as it came. */
+  readonly authority: string;
+  /** The same in lower case, without port, brackets and trailing dot; what routes match. */
+  readonly host: string;
+  /** The path in the form that routes match: percent-encoded unreserved characters are decoded, nothing else. */
+  readonly path: string;
+  /** The query without `?`, raw; empty if there is none. */
+  readonly query: string;
+};
+
+/** One request, or one WebSocket handshake, on its way in. Filters may change `target` and `headers`. */
+export type Exchange = {
+  /** The request id: the client's if it comes from a trusted address, otherwise our own. */
+  readonly id: string;
+  readonly kind: "request" | "handshake";
+  /** As it came. */
+  readonly head: RequestHead;
+  /** What goes upstream: path and query. */
+  target: string;
+  /** What goes upstream, before forward adds its own fields. */
+  readonly headers: HeaderList;
+  readonly listener: string;
+  readonly isSecure: boolean;
+  /** Who sent the bytes. */
+  readonly peer: PeerAddress;
+  /** Who asked: the peer, or what trusted proxies say. */
+  readonly client: PeerAddress;
+  readonly isFromTrustedProxy: boolean;
+  readonly route: RouteSettings;
+  readonly body: Body | undefined;
+  /** Borrowed things: disposed when the exchange ends, and for a session when the session ends. */
+  readonly scope: DisposableStack;
+  /** Aborts when the client goes away or a deadline passes. */
+  readonly signal: AbortSignal;
+  /** Milliseconds of the monotonic clock. */
+  readonly startedAt: number;
+  /** Filled in on the way, for the access log. */
+  readonly notes: ExchangeNotes;
+};
+
+/** What the way through the gateway leaves for the log. */
+export type ExchangeNotes = {
+  upstream?: string;
+  endpoint?: string;
+  /** Upstream connections tried. */
+  tries: number;
+  /** The code of the GatewayError that ended it, or what a filter in report mode would have said. */
+  error?: string;
+  report?: string;
+};
+
+/** What an exchange ends in. */
+export type Reply = ResponseReply | TunnelReply;
+
+/** An ordinary HTTP answer. */
+export type ResponseReply = {
+  readonly kind: "response";
+  readonly status: number;
+  /** The reason phrase; HTTP/2 drops it. */
+  readonly reason: string;
+  readonly headers: HeaderList;
+  readonly body: Body | undefined;
+  readonly trailers?: HeaderList;
+};
+
+/** A WebSocket whose upstream answered with a validated 101. */
+export type TunnelReply = {
+  readonly kind: "tunnel";
+  /** The upstream's header fields for the client's 101, without the handshake's own and without hop-by-hop ones. */
+  readonly headers: HeaderList;
+  readonly upstream: Wire;
+  /** Bytes that came with the 101. */
+  readonly early: Uint8Array;
+  /** Values of Sec-WebSocket-Protocol and Sec-WebSocket-Extensions that the upstream chose. */
+  readonly protocol: string | undefined;
+  readonly extensions: string | undefined;
+  readonly upstreamName: string;
+  readonly endpoint: string;
+};
+
+/** A named step that wraps the rest of a route's way; it may answer itself, or change what goes in and what comes out. */
+export type Filter = (exchange: Exchange, next: Next) => Promise<Reply>;
+
+/** The rest of the way. */
+export type Next = (exchange: Exchange) => Promise<Reply>;

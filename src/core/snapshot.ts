@@ -1,0 +1,133 @@
+import type { FilterSettings } from "./filter-settings.ts";
+
+/** The whole desired state of the data plane: checked, frozen, numbered, and plain data that can cross to another process. */
+export type Snapshot = {
+  readonly revision: number;
+  readonly listeners: readonly ListenerSettings[];
+  readonly routes: readonly RouteSettings[];
+  readonly upstreams: readonly UpstreamSettings[];
+};
+
+/** A bound address and port. All times are in milliseconds, all sizes in bytes; 0 switches a limit off. */
+export type ListenerSettings = {
+  readonly name: string;
+  /** An IPv4 or IPv6 literal without brackets; `0.0.0.0` and `::` mean every interface. */
+  readonly host: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  /** Addresses and CIDR ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly timeouts: {
+    /** From the first byte of a connection, or of its next request, to the end of the head (408). */
+    readonly headMs: number;
+    /** How long a connection may wait for its next request. */
+    readonly keepAliveMs: number;
+  };
+  readonly limits: {
+    /** Bytes of the request line (414). */
+    readonly requestLine: number;
+    /** Bytes of the request line and all header lines (431). */
+    readonly head: number;
+    /** Header lines (431). */
+    readonly headers: number;
+    /** Connections open at once; past it a new one gets 503. */
+    readonly connections: number;
+    /** Connections without a complete head, and handshakes without an answer, at once; past it a new one gets 503. */
+    readonly pending: number;
+    /** The same for one client address (429). */
+    readonly pendingPerAddress: number;
+  };
+};
+
+/** What to match, what to do on the way, where to send it. */
+export type RouteSettings = {
+  readonly name: string;
+  readonly match: RouteMatch;
+  readonly filters: readonly FilterSettings[];
+  /** Empty where a filter (`redirect`, `respond`) gives the answer. Weights are relative and may be 0. */
+  readonly to: readonly WeightedUpstream[];
+  readonly timeouts: RouteTimeouts;
+  readonly keepalive: {
+    /** How often a silent leg of a session is pinged; 0 is off. */
+    readonly pingMs: number;
+    /** After how many unanswered intervals a leg counts as dead. */
+    readonly misses: number;
+  };
+  readonly closeCodes: RouteCloseCodes;
+  /** What happens to open sessions when this route changes or goes. A deleted route drains unless it says `close`. */
+  readonly onChange: "keep" | "drain" | "close";
+};
+
+export type RouteMatch = {
+  /** Lower-case host names: exact, `*.example.com` (one or more labels), or empty for any host. */
+  readonly hosts: readonly string[];
+  readonly path: PathMatch;
+  /** Upper-case methods; empty for any. A WebSocket handshake counts as GET. */
+  readonly methods: readonly string[];
+  readonly headers: readonly ValueMatch[];
+  readonly query: readonly ValueMatch[];
+};
+
+/** `prefix` ends on a segment border (`/chat` matches `/chat` and `/chat/x`, not `/chats`); a regex matches the whole path. */
+export type PathMatch =
+  | { readonly kind: "any" }
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "prefix"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: string };
+
+/** A condition on a header (name in lower case) or query parameter (name as it is). */
+export type ValueMatch = {
+  readonly name: string;
+  readonly test:
+    | { readonly kind: "present" }
+    | { readonly kind: "absent" }
+    | { readonly kind: "exact"; readonly value: string }
+    | { readonly kind: "regex"; readonly value: string };
+};
+
+export type WeightedUpstream = { readonly upstream: string; readonly weight: number };
+
+/** Milliseconds; 0 switches one off. */
+export type RouteTimeouts = {
+  /** TCP connect to one endpoint. */
+  readonly connectMs: number;
+  /** WebSocket: from the client's complete handshake to the validated 101 (504). */
+  readonly handshakeMs: number;
+  /** WebSocket: no frame from either side. */
+  readonly idleMs: number;
+  /** WebSocket: age of a session. */
+  readonly lifetimeMs: number;
+  /** WebSocket: how long a Close, and then the end of the TCP connection, may take. */
+  readonly closeMs: number;
+  /** HTTP: from the request to the head of its answer (504), and the longest pause while either body is blocked. */
+  readonly requestMs: number;
+};
+
+/** The codes of Close frames that the gateway makes itself. */
+export type RouteCloseCodes = {
+  readonly idle: number;
+  readonly lifetime: number;
+  readonly upstreamLost: number;
+};
+
+/** A named group of endpoints. */
+export type UpstreamSettings = {
+  readonly name: string;
+  readonly endpoints: readonly EndpointSettings[];
+  readonly balance: "least-sessions" | "round-robin";
+  /** Idle HTTP connections kept for reuse. */
+  readonly pool: { readonly idle: number; readonly idleMs: number };
+};
+
+/** One address of an upstream; `host` is a name or an address literal without brackets. */
+export type EndpointSettings = {
+  readonly host: string;
+  readonly port: number;
+  /** 1 to 1000; 0 takes no new exchanges. */
+  readonly weight: number;
+};
+
+/** `host:port`, with brackets round an IPv6 address. */
+export function formatAddress(address: { readonly host: string; readonly port: number }): string {
+  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}

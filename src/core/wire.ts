@@ -1,0 +1,33 @@
+/** One byte stream in both directions: a TCP socket, or anything that behaves like one. */
+export interface Wire {
+  readonly peer: PeerAddress;
+  /** Bytes that were given to `write` and that the kernel has not taken yet. */
+  readonly queued: number;
+  /** True once nothing can be read or written any more. */
+  readonly isClosed: boolean;
+  /** Sends bytes, or keeps them until it can, and returns what is queued now. The caller leaves the bytes unchanged. */
+  write(bytes: Uint8Array): number;
+  pause(): void;
+  resume(): void;
+  /** Ends our direction (FIN) once everything queued is sent; reading goes on. */
+  end(): void;
+  /** Ends both directions at once; what is queued is lost. */
+  destroy(): void;
+  /** From now on this one listens, beginning with the next event. */
+  receiver: Receiver;
+}
+
+/** The one that listens to a wire. No method may throw. */
+export interface Receiver {
+  /** The bytes belong to the receiver from now on. */
+  onBytes(bytes: Uint8Array): void;
+  /** The queue has shrunk: all of it, or a part, was taken by the kernel. */
+  onWritable(): void;
+  /** The peer ended its direction (FIN); ours is still open. */
+  onEnd(): void;
+  /** Nothing comes any more; `error` says why if it was not an orderly end. Called once, last. */
+  onClose(error: Error | undefined): void;
+}
+
+/** `address` is a literal without brackets. */
+export type PeerAddress = { readonly address: string; readonly port: number };

@@ -1,0 +1,65 @@
+import type { AccessRecord } from "./access-record.ts";
+import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
+import type { Issue } from "./issue.ts";
+import type { SessionFilter, SessionSummary } from "./session.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** The version of this protocol. A worker and a control process that differ do not talk. */
+export const workerProtocol = 1;
+
+/** From the control process to a worker: one JSON value a line over a Unix socket. */
+export type ToWorker =
+  | { readonly type: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | { readonly type: "drain"; readonly plan: DrainPlan };
+
+/** From a worker to the control process. */
+export type FromWorker =
+  | { readonly type: "hello"; readonly protocol: number; readonly worker: string; readonly pid: number }
+  | { readonly type: "applied"; readonly revision: number; readonly listeners: readonly ListenerStatus[] }
+  /** The snapshot could not be put into force (a port is taken, say); the last one stays. */
+  | { readonly type: "refused"; readonly revision: number; readonly issues: readonly Issue[] }
+  | { readonly type: "answer"; readonly id: number; readonly answer: Answer }
+  | { readonly type: "failed"; readonly id: number; readonly says: string }
+  /** Access records in order; `dropped` counts those that were lost since the last batch because the control process was slow. */
+  | { readonly type: "records"; readonly records: readonly AccessRecord[]; readonly dropped: number }
+  | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly says: string; readonly detail?: string }
+  /** The drain is over; the worker exits next. */
+  | { readonly type: "drained"; readonly closed: number; readonly destroyed: number };
+
+/** What a worker can be asked. */
+export type Question =
+  | { readonly about: "sessions"; readonly filter: SessionFilter; readonly limit: number }
+  | { readonly about: "close"; readonly filter: SessionFilter; readonly code: number; readonly reason: string }
+  | { readonly about: "metrics" }
+  | { readonly about: "status" };
+
+/** `about` equals that of the question. */
+export type Answer =
+  /** `total` counts all that match; `items` holds at most `limit`, oldest first. */
+  | { readonly about: "sessions"; readonly items: readonly SessionSummary[]; readonly total: number }
+  | { readonly about: "close"; readonly closed: number }
+  | { readonly about: "metrics"; readonly families: readonly MetricFamily[] }
+  | { readonly about: "status"; readonly status: WorkerStatus };
+
+export type WorkerStatus = {
+  readonly revision: number;
+  readonly state: "serving" | "draining";
+  readonly sessions: number;
+  readonly connections: number;
+  /** How many open sessions run under which revision, and how many a route has. */
+  readonly sessionsByRevision: Readonly<Record<string, number>>;
+  readonly sessionsByRoute: Readonly<Record<string, number>>;
+  readonly listeners: readonly ListenerStatus[];
+  readonly upstreams: readonly UpstreamStatus[];
+  /** Bytes. */
+  readonly residentMemory: number;
+};
+
+/** How sessions are ended: Close frames with `code` at random moments of `windowMs`, and the rest cut `graceMs` after the start. */
+export type DrainPlan = {
+  readonly windowMs: number;
+  readonly graceMs: number;
+  readonly code: number;
+  readonly reason: string;
+};
