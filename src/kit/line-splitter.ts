@@ -20,7 +20,8 @@ export class LineSplitter {
       from = at + 1;
       this.#onLine(this.#take());
     }
-    if (from < bytes.length) this.#add(bytes.slice(from));
+    // A copy, because Buffer.slice is only a view of what the caller may reuse.
+    if (from < bytes.length) this.#add(new Uint8Array(bytes.subarray(from)));
   }
 
   #add(bytes: Uint8Array): void {
