@@ -1,0 +1,107 @@
+import { afterAll, expect, test } from "bun:test";
+import type { Receiver, Wire } from "../../core/wire.ts";
+import { TimerWheel } from "../../kit/timer-wheel.ts";
+import { dial } from "./dial.ts";
+import { listen } from "./listen.ts";
+
+const wheel = new TimerWheel();
+wheel.start();
+afterAll(() => wheel[Symbol.dispose]());
+
+/** A receiver that writes down what it hears. */
+class Notes implements Receiver {
+  readonly heard: string[] = [];
+  text = "";
+  bytes = 0;
+  readonly closed = Promise.withResolvers<Error | undefined>();
+  readonly ended = Promise.withResolvers<void>();
+  onBytes(bytes: Uint8Array): void {
+    this.text += new TextDecoder().decode(bytes);
+    this.bytes += bytes.length;
+    if (this.heard.at(-1) !== "bytes") this.heard.push("bytes");
+  }
+  onWritable(): void {
+    this.heard.push("writable");
+  }
+  onEnd(): void {
+    this.heard.push("end");
+    this.ended.resolve();
+  }
+  onClose(error: Error | undefined): void {
+    this.heard.push("close");
+    this.closed.resolve(error);
+  }
+}
+
+async function pair(): Promise<{ near: Wire; far: Wire; nearNotes: Notes; farNotes: Notes; done(): void }> {
+  const farNotes = new Notes();
+  const nearNotes = new Notes();
+  const accepted = Promise.withResolvers<Wire>();
+  const listener = listen({
+    host: "127.0.0.1",
+    port: 0,
+    onConnection: (wire) => {
+      accepted.resolve(wire);
+      return farNotes;
+    },
+    onGone: () => {},
+  });
+  const near = await dial({
+    to: { host: "127.0.0.1", port: listener.port },
+    receiver: nearNotes,
+    wheel,
+    timeoutMs: 1000,
+  });
+  return { near, far: await accepted.promise, nearNotes, farNotes, done: () => listener.close() };
+}
+
+test("an ended direction leaves the other open, and both together close the wire", async () => {
+  const { near, far, nearNotes, farNotes, done } = await pair();
+  near.write(Buffer.from("hello"));
+  near.end();
+  await farNotes.ended.promise;
+  expect(farNotes.text).toBe("hello");
+  far.write(Buffer.from("late"));
+  far.end();
+  expect(await nearNotes.closed.promise).toBeUndefined();
+  expect(await farNotes.closed.promise).toBeUndefined();
+  expect(nearNotes.text).toBe("late");
+  done();
+});
+
+test("what the kernel does not take is queued, sent in order, and told of", async () => {
+  const { near, far, nearNotes, farNotes, done } = await pair();
+  far.pause();
+  const piece = new Uint8Array(1 << 20).fill(120);
+  let queued = 0;
+  for (let count = 0; count < 16; count++) queued = near.write(piece);
+  for (let count = 0; count < 1000; count++) queued = near.write(Buffer.from("y"));
+  expect(queued).toBeGreaterThan(1 << 20);
+  expect(near.queued).toBe(queued);
+  near.end();
+  far.resume();
+  await farNotes.ended.promise;
+  expect(farNotes.bytes).toBe((16 << 20) + 1000);
+  expect(nearNotes.heard).toContain("writable");
+  far.end();
+  await nearNotes.closed.promise;
+  done();
+});
+
+test("a destroyed wire says nothing more, and the peer sees an end", async () => {
+  const { near, far, nearNotes, farNotes, done } = await pair();
+  near.destroy();
+  await farNotes.ended.promise;
+  expect(nearNotes.heard).toEqual([]);
+  expect(near.isClosed).toBe(true);
+  expect(near.write(Buffer.from("x"))).toBe(0);
+  far.destroy();
+  done();
+});
+
+test("nobody listening is upstream_refused, and may be tried elsewhere", async () => {
+  const gone = listen({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), onGone: () => {} });
+  gone.close();
+  const attempt = dial({ to: { host: "127.0.0.1", port: gone.port }, receiver: new Notes(), wheel, timeoutMs: 1000 });
+  expect(attempt).rejects.toMatchObject({ code: "upstream_refused", canRetry: true });
+});

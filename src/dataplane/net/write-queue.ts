@@ -1,0 +1,65 @@
+/** The one thing a queue needs of a socket: take some bytes, say how many. A negative count means it is closed. */
+export type Sink = { write(bytes: Uint8Array): number };
+
+/** Pieces below this size are copied together, so that a queue of tiny frames does not cost an object each (bytes). */
+const smallPiece = 2048;
+const blockSize = 16_384;
+
+/** Bytes that the kernel has not taken yet, in order. */
+export class WriteQueue {
+  readonly #pieces: Uint8Array[] = [];
+  /** How much of the last piece, if it is a block of ours, is filled; 0 if it is not ours. */
+  #filled = 0;
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Returns the bytes queued now. */
+  push(piece: Uint8Array): number {
+    this.#bytes += piece.length;
+    if (piece.length < smallPiece) this.#copy(piece);
+    else {
+      this.#sealBlock();
+      this.#pieces.push(piece);
+    }
+    return this.#bytes;
+  }
+
+  /** Gives the sink as much as it takes. */
+  flush(sink: Sink): void {
+    this.#sealBlock();
+    let done = 0;
+    for (; done < this.#pieces.length; done++) {
+      const piece = this.#pieces[done] as Uint8Array;
+      const taken = sink.write(piece);
+      if (taken < 0) break;
+      this.#bytes -= taken;
+      if (taken < piece.length) {
+        this.#pieces[done] = piece.subarray(taken);
+        break;
+      }
+    }
+    this.#pieces.splice(0, done);
+  }
+
+  #copy(piece: Uint8Array): void {
+    let block = this.#pieces.at(-1);
+    if (this.#filled === 0 || block === undefined || block.length - this.#filled < piece.length) {
+      this.#sealBlock();
+      block = new Uint8Array(blockSize);
+      this.#pieces.push(block);
+    }
+    block.set(piece, this.#filled);
+    this.#filled += piece.length;
+  }
+
+  /** Cuts the block that is being filled to what is in it, so that the queue holds nothing but content. */
+  #sealBlock(): void {
+    const block = this.#pieces.at(-1);
+    if (this.#filled === 0 || block === undefined) return;
+    this.#pieces[this.#pieces.length - 1] = block.subarray(0, this.#filled);
+    this.#filled = 0;
+  }
+}
