@@ -1,0 +1,166 @@
+import { expect, test } from "bun:test";
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { applied, type FakeBehaviour, fakeWorkers } from "../../../test/support/fake-worker.ts";
+import { until } from "../../../test/support/until.ts";
+import type { Issue } from "../../core/issue.ts";
+import type { Snapshot } from "../../core/snapshot.ts";
+import { Backoff } from "../../kit/backoff.ts";
+import { WorkerKeeper } from "./worker-keeper.ts";
+
+const snapshot = (revision: number): Snapshot => ({ revision, listeners: [], routes: [], upstreams: [] });
+const plan = { windowMs: 0, graceMs: 100, code: 1012, reason: "" };
+
+async function keep(behaviour: FakeBehaviour = {}, firstMs = 1) {
+  const workers = fakeWorkers(behaviour);
+  const heard = {
+    applied: [] as number[],
+    refused: [] as [number, readonly Issue[]][],
+    dropped: 0,
+    log: [] as string[],
+  };
+  const note = (event: string): void => void heard.log.push(event);
+  const keeper = await WorkerKeeper.open({
+    start: workers.start,
+    backoff: new Backoff({ firstMs, mostMs: firstMs, calmMs: 1000 }),
+    log: { info: note, warn: note, error: note },
+    listener: {
+      onApplied: (revision) => heard.applied.push(revision),
+      onRefused: (revision, issues) => heard.refused.push([revision, issues]),
+      onRecords: (_, dropped) => {
+        heard.dropped += dropped;
+      },
+    },
+  });
+  return { keeper, workers, heard };
+}
+
+test("a snapshot given before the worker calls is applied when it does", async () => {
+  const { keeper, heard } = await keep();
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.includes(1));
+  expect(keeper.state).toBe("serving");
+});
+
+test("a worker that ends is started again with the last good snapshot", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  keeper.apply(snapshot(2));
+  await until(() => heard.applied.includes(2));
+  workers.all[0]?.exit("signal SIGSEGV");
+  await until(() => heard.applied.length === 3);
+  expect(heard.applied[2]).toBe(2);
+  expect(keeper.restarts).toBe(1);
+  expect(heard.log).toContain("worker-ended");
+});
+
+test("a snapshot that ends the worker is refused, and the one before comes back", async () => {
+  const { keeper, workers, heard } = await keep({
+    onSnapshot: (got, worker) => {
+      if (got.revision === 1) return applied(got);
+      worker.exit("signal SIGSEGV");
+      return undefined;
+    },
+  });
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  keeper.apply(snapshot(2));
+  await until(() => heard.applied.length === 2);
+  expect(heard.applied).toEqual([1, 1]);
+  expect(heard.refused.map(([revision]) => revision)).toEqual([2]);
+  expect(workers.all.length).toBe(2);
+});
+
+test("a snapshot that comes while no worker runs is applied by the next worker", async () => {
+  const { keeper, workers, heard } = await keep({}, 100);
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  workers.all[0]?.exit("exit code 3");
+  await until(() => keeper.state === "starting");
+  keeper.apply(snapshot(2));
+  await until(() => heard.applied.includes(2));
+  expect(heard.refused).toEqual([]);
+});
+
+test("questions are answered, time out, and fail when the worker goes", async () => {
+  let isMute = false;
+  const { keeper, workers, heard } = await keep({
+    onAsk: (_, id) => (isMute ? undefined : { type: "answer", id, answer: { about: "close", closed: 7 } }),
+  });
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  const close = { about: "close", filter: {}, code: 1000, reason: "" } as const;
+  expect((await keeper.ask(close, 1000)).closed).toBe(7);
+  expect(keeper.ask({ about: "metrics" }, 1000)).rejects.toMatchObject({ failure: "failed" });
+  isMute = true;
+  expect(keeper.ask(close, 10)).rejects.toMatchObject({ failure: "timeout" });
+  const asked = keeper.ask(close, 10_000);
+  workers.all[0]?.exit("signal SIGKILL");
+  expect(asked).rejects.toMatchObject({ failure: "unavailable" });
+  await until(() => keeper.state === "serving" && keeper.restarts === 1);
+});
+
+test("a worker that breaks the protocol is replaced", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  workers.all[0]?.sayRaw("{ not json\n");
+  await until(() => heard.applied.length === 2);
+  expect(heard.log).toContain("worker-fault");
+});
+
+test("a stranger on the control socket is hung up on", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  workers.all[0]?.say({ type: "hello", protocol: 1, worker: "1", pid: 4 });
+  await until(() => keeper.restarts === 1);
+});
+
+test("a drain that ends in time reports its counts; a worker that hangs is killed", async () => {
+  const good = await keep({
+    onDrain: (worker) => {
+      worker.say({ type: "drained", closed: 5, destroyed: 1 });
+      worker.sayRaw("");
+      setImmediate(() => setImmediate(() => worker.exit("exit code 0")));
+    },
+  });
+  good.keeper.apply(snapshot(1));
+  await until(() => good.heard.applied.length === 1);
+  expect(await good.keeper.drain(plan)).toEqual({ closed: 5, destroyed: 1, isKilled: false });
+  await good.keeper[Symbol.asyncDispose]();
+
+  const hung = await keep({ onDrain: () => {} });
+  hung.keeper.apply(snapshot(1));
+  await until(() => hung.heard.applied.length === 1);
+  const startedAt = performance.now();
+  expect(await hung.keeper.drain(plan)).toMatchObject({ isKilled: true });
+  expect(performance.now() - startedAt).toBeGreaterThan(1000);
+  expect(hung.workers.all.length).toBe(1);
+  await hung.keeper[Symbol.asyncDispose]();
+});
+
+test("the control socket is only for its user and goes when the keeper goes", async () => {
+  let path = "";
+  const workers = fakeWorkers();
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+  const keeper = await WorkerKeeper.open({
+    start: (at, id) => {
+      path = at;
+      return workers.start(at, id);
+    },
+    log: quiet,
+    listener: { onApplied: () => {}, onRefused: () => {}, onRecords: () => {} },
+  });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+  await keeper[Symbol.asyncDispose]();
+  expect(existsSync(path)).toBe(false);
+});
