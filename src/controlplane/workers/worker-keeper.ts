@@ -184,38 +184,36 @@ export class WorkerKeeper implements AsyncDisposable {
   }
 
   #hear(link: WorkerLink, message: FromWorker): void {
-    if (message.type === "hello") return this.#greet(link, message);
-    if (link !== this.#link) return link.destroy();
-    switch (message.type) {
-      case "applied":
-        return this.#applied(message.revision, message.listeners);
-      case "refused":
-        return this.#refused(message.revision, message.issues);
-      case "records":
-        return this.#options.listener.onRecords(message.records, message.dropped);
-      case "log":
-        return this.#options.log[message.level](
-          "worker",
-          message.says,
-          message.detail === undefined ? {} : { detail: message.detail },
-        );
-      case "drained":
-        this.#drained = message;
+    if (message.type === "hello") this.#greet(link, message);
+    else if (link !== this.#link) link.destroy();
+    else this.#take(message);
+  }
+
+  #take(message: FromWorker): void {
+    const { listener, log } = this.#options;
+    if (message.type === "applied") this.#applied(message.revision, message.listeners);
+    else if (message.type === "refused") this.#refused(message.revision, message.issues);
+    else if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    else if (message.type === "drained") this.#drained = message;
+    else if (message.type === "log") {
+      log[message.level]("worker", message.says, message.detail === undefined ? {} : { detail: message.detail });
     }
   }
 
   #greet(link: WorkerLink, hello: Extract<FromWorker, { type: "hello" }>): void {
     const running = this.#process;
-    if (this.#link !== undefined || running === undefined || hello.worker !== this.id || hello.pid !== running.pid)
-      return link.destroy();
-    if (hello.protocol !== workerProtocol) {
+    const isOurs = this.#link === undefined && hello.worker === this.id && hello.pid === running?.pid;
+    if (!isOurs) {
+      link.destroy();
+    } else if (hello.protocol !== workerProtocol) {
       const says = `worker ${this.id} speaks protocol ${hello.protocol}, this control process ${workerProtocol}`;
       this.#options.log.error("worker-protocol", says);
-      return running.kill();
+      running?.kill();
+    } else {
+      this.#link = link;
+      if (this.#good === undefined) this.#sendPending();
+      else link.send({ type: "snapshot", snapshot: this.#good });
     }
-    this.#link = link;
-    if (this.#good === undefined) this.#sendPending();
-    else link.send({ type: "snapshot", snapshot: this.#good });
   }
 
   #sendPending(): void {
@@ -239,10 +237,11 @@ export class WorkerKeeper implements AsyncDisposable {
     if (revision === this.#good?.revision) {
       // A new worker cannot have what the old one had (its port was taken meanwhile, say): try again, ever more slowly.
       for (const { says } of issues) this.#options.log.error("worker-refused", `worker ${this.id}: ${says}`);
-      return this.#process?.kill();
+      this.#process?.kill();
+    } else {
+      this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision !== revision);
+      this.#options.listener.onRefused(revision, issues);
     }
-    this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision !== revision);
-    this.#options.listener.onRefused(revision, issues);
   }
 
   /** What was sent to a worker that ended without an answer may be what ended it, so no other worker gets it. */
