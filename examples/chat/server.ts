@@ -1,0 +1,4 @@
+import { runExample } from "../shared/run-example.ts";
+import { chat } from "./app.ts";
+
+process.exit(await runExample(chat, process.argv.slice(2)));
