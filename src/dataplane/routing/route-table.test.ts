@@ -1,0 +1,250 @@
+import { describe, expect, test } from "bun:test";
+import type { RequestHead } from "../../core/exchange.ts";
+import { HeaderList } from "../../core/headers.ts";
+import type { PathMatch, RouteMatch, RouteSettings } from "../../core/snapshot.ts";
+import { RouteTable } from "./route-table.ts";
+
+type Case = {
+  readonly says: string;
+  readonly routes: Readonly<Record<string, Partial<RouteMatch>>>;
+  /** What is asked, and the route that answers. */
+  readonly finds: readonly (readonly [asked: Asked, route: string | undefined])[];
+};
+
+type Asked = { host?: string; path?: string; method?: string; query?: string; headers?: readonly [string, string][] };
+
+const cases: readonly Case[] = [
+  {
+    says: "the host decides first: exact, longer wildcard, any",
+    routes: {
+      any: { path: exact("/a") },
+      wide: { hosts: ["*.example"], path: exact("/a") },
+      narrow: { hosts: ["*.b.example"] },
+      exact: { hosts: ["a.b.example"] },
+    },
+    finds: [
+      [{ host: "a.b.example", path: "/a" }, "exact"],
+      [{ host: "x.b.example", path: "/a" }, "narrow"],
+      [{ host: "y.x.b.example", path: "/a" }, "narrow"],
+      [{ host: "b.example", path: "/a" }, "wide"],
+      [{ host: "example", path: "/a" }, "any"],
+      [{ host: "a.example.evil", path: "/a" }, "any"],
+      [{ host: "xb.example", path: "/a" }, "wide"],
+      [{ host: ".example", path: "/a" }, "any"],
+    ],
+  },
+  {
+    says: "the path decides next: exact, longer prefix, regex, any",
+    routes: {
+      any: {},
+      regex: { path: regex("/(x|y)/.*") },
+      root: { hosts: ["prefixed"], path: prefix("/") },
+      short: { path: prefix("/chat") },
+      long: { path: prefix("/chat/rooms") },
+      exact: { path: exact("/chat/rooms") },
+    },
+    finds: [
+      [{ path: "/chat/rooms" }, "exact"],
+      [{ path: "/chat/rooms/" }, "long"],
+      [{ path: "/chat/rooms/1" }, "long"],
+      [{ path: "/chat/roomsy" }, "short"],
+      [{ path: "/chat" }, "short"],
+      [{ path: "/chat/" }, "short"],
+      [{ path: "/chat//x" }, "short"],
+      [{ path: "/chats" }, "any"],
+      [{ path: "/x/1" }, "regex"],
+      [{ path: "/a/x/1" }, "any"],
+      [{ path: "/" }, "any"],
+      [{ host: "prefixed", path: "/anything" }, "root"],
+      [{ host: "prefixed", path: "*", method: "OPTIONS" }, "any"],
+    ],
+  },
+  {
+    says: "a slash at the end of a prefix is ignored, one at the end of an exact path is not",
+    routes: { prefix: { path: prefix("/chat/") }, exact: { path: exact("/page/") } },
+    finds: [
+      [{ path: "/chat" }, "prefix"],
+      [{ path: "/chat/x" }, "prefix"],
+      [{ path: "/page/" }, "exact"],
+      [{ path: "/page" }, undefined],
+    ],
+  },
+  {
+    says: "configured paths are compared in their normal form",
+    routes: { tilde: { path: prefix("/%7euser") }, slash: { path: exact("/a%2Fb") } },
+    finds: [
+      [{ path: "/~user/x" }, "tilde"],
+      [{ path: "/a%2Fb" }, "slash"],
+      [{ path: "/a/b" }, undefined],
+    ],
+  },
+  {
+    says: "more conditions win, then the name",
+    routes: {
+      b: {},
+      a: {},
+      one: { methods: ["GET"] },
+      two: { methods: ["GET"], headers: [{ name: "x-tenant", test: { kind: "exact", value: "t" } }] },
+    },
+    finds: [
+      [{ method: "POST" }, "a"],
+      [{ method: "GET" }, "one"],
+      [{ method: "GET", headers: [["X-Tenant", "t"]] }, "two"],
+      [{ method: "GET", headers: [["X-Tenant", "T"]] }, "one"],
+    ],
+  },
+  {
+    says: "a route whose conditions fail makes way, also for a less specific path and host",
+    routes: {
+      exact: { hosts: ["a.example"], path: exact("/a/b"), methods: ["PUT"] },
+      prefix: { hosts: ["a.example"], path: prefix("/a"), headers: [{ name: "x", test: { kind: "present" } }] },
+      wildcard: { hosts: ["*.example"], query: [{ name: "v", test: { kind: "exact", value: "2" } }] },
+      any: {},
+    },
+    finds: [
+      [{ host: "a.example", path: "/a/b", method: "PUT" }, "exact"],
+      [{ host: "a.example", path: "/a/b", headers: [["X", ""]] }, "prefix"],
+      [{ host: "a.example", path: "/a/b", query: "v=2" }, "wildcard"],
+      [{ host: "a.example", path: "/a/b" }, "any"],
+    ],
+  },
+  {
+    says: "among expressions more conditions win, then the name, wherever their literal beginnings lie",
+    routes: {
+      z: { path: regex("/api/v[0-9]+/.*") },
+      b: { path: regex("/api/.*") },
+      conditional: { path: regex(".*/x"), methods: ["GET"] },
+      c: { path: regex("/[a-z]+/.*") },
+    },
+    finds: [
+      [{ path: "/api/v1/y" }, "b"],
+      [{ path: "/api/v1/x" }, "conditional"],
+      [{ path: "/api/v1/x", method: "PUT" }, "b"],
+      [{ path: "/other/1" }, "c"],
+    ],
+  },
+  {
+    says: "header and query conditions see every value, decoded",
+    routes: {
+      absent: { path: exact("/absent"), query: [{ name: "q", test: { kind: "absent" } }] },
+      present: { path: exact("/present"), query: [{ name: "q", test: { kind: "present" } }] },
+      exact: { path: exact("/exact"), query: [{ name: "q x", test: { kind: "exact", value: "a&b" } }] },
+      regex: { path: exact("/regex"), headers: [{ name: "x-v", test: { kind: "regex", value: "[0-9]+" } }] },
+    },
+    finds: [
+      [{ path: "/absent" }, "absent"],
+      [{ path: "/absent", query: "p=q" }, "absent"],
+      [{ path: "/absent", query: "q" }, undefined],
+      [{ path: "/present", query: "q" }, "present"],
+      [{ path: "/present", query: "a=1&q=" }, "present"],
+      [{ path: "/exact", query: "q+x=a%26b" }, "exact"],
+      [{ path: "/exact", query: "q%20x=1&q+x=a%26b" }, "exact"],
+      [{ path: "/exact", query: "q+x=a" }, undefined],
+      [{ path: "/exact", query: "q+x=a%26b%" }, undefined],
+      [
+        {
+          path: "/regex",
+          headers: [
+            ["X-V", "a"],
+            ["x-v", "12"],
+          ],
+        },
+        "regex",
+      ],
+      [{ path: "/regex", headers: [["X-V", "12a"]] }, undefined],
+    ],
+  },
+];
+
+describe("RouteTable", () => {
+  for (const { says, routes, finds } of cases) {
+    for (const [asked, route] of finds) {
+      test(`${says}: ${JSON.stringify(asked)} finds ${route ?? "nothing"}`, () => {
+        const table = compile(Object.entries(routes).map(([name, match]) => settingsOf(name, match)));
+        expect(table.match(headOf(asked), "request")).toBe(route);
+        const method = asked.method ?? "GET";
+        if (method === "GET") expect(table.match(headOf({ ...asked, method: "CONNECT" }), "handshake")).toBe(route);
+      });
+    }
+  }
+
+  test("10,000 routes on few and on many hosts are found in microseconds", () => {
+    const shapes: readonly (readonly [
+      name: string,
+      match: (at: number) => Partial<RouteMatch>,
+      asked: (at: number) => Asked,
+    ])[] = [
+      ["hosts", (at) => ({ hosts: [`h${at}.example`] }), (at) => ({ host: `h${at}.example`, path: "/a/b/c" })],
+      [
+        "wildcards",
+        (at) => ({ hosts: [`*.h${at}.example`] }),
+        (at) => ({ host: `a.b.h${at}.example`, path: "/a/b/c" }),
+      ],
+      [
+        "prefixes",
+        (at) => ({ path: prefix(`/api/v1/s${at}`) }),
+        (at) => ({ path: `/api/v1/s${at}/users/12345/messages` }),
+      ],
+      ["expressions", (at) => ({ path: regex(`/api/s${at}/[0-9]+`) }), (at) => ({ path: `/api/s${at}/12345` })],
+    ];
+    for (const [name, match, asked] of shapes) {
+      const table = compile(Array.from({ length: 10_000 }, (_, at) => settingsOf(`r${at}`, match(at))));
+      const heads = Array.from({ length: 10_000 }, (_, at) => headOf(asked(at)));
+      for (const [at, head] of heads.entries()) expect(table.match(head, "request")).toBe(`r${at}`);
+      const startedAt = performance.now();
+      for (const head of heads) table.match(head, "request");
+      const microseconds = ((performance.now() - startedAt) * 1_000) / heads.length;
+      console.log(`10,000 routes by ${name}: ${microseconds.toFixed(2)} µs a match`);
+      expect(microseconds).toBeLessThan(25);
+    }
+  });
+
+  test("a path or host of many parts is not looked up part by part", () => {
+    const table = compile([
+      settingsOf("a", { hosts: ["*.example"], path: prefix("/a/b") }),
+      settingsOf("b", { path: regex("/x/.*") }),
+    ]);
+    const head = headOf({ host: `${"a.".repeat(100)}example`, path: "/x".repeat(30_000) });
+    const startedAt = performance.now();
+    for (let count = 0; count < 100; count++) table.match(head, "request");
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  test("a wrong expression is an error of compile", () => {
+    expect(() => compile([settingsOf("a", { path: regex("(") })])).toThrow('"("');
+  });
+});
+
+function compile(routes: readonly RouteSettings[]): RouteTable<string> {
+  return RouteTable.compile(routes.map((settings) => ({ settings, value: settings.name })));
+}
+
+function headOf(asked: Asked): RequestHead {
+  const { host = "any.test", path = "/", method = "GET", query = "", headers = [] } = asked;
+  return { method, target: path, headers: HeaderList.from(headers), authority: host, host, path, query };
+}
+
+function settingsOf(name: string, match: Partial<RouteMatch>): RouteSettings {
+  return {
+    name,
+    match: { hosts: [], path: { kind: "any" }, methods: [], headers: [], query: [], ...match },
+    filters: [],
+    to: [],
+    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 0 },
+    keepalive: { pingMs: 0, misses: 0 },
+    closeCodes: { idle: 1001, lifetime: 1001, upstreamLost: 1014 },
+    onChange: "keep",
+  };
+}
+
+function exact(value: string): PathMatch {
+  return { kind: "exact", value };
+}
+
+function prefix(value: string): PathMatch {
+  return { kind: "prefix", value };
+}
+
+function regex(value: string): PathMatch {
+  return { kind: "regex", value };
+}
