@@ -1,0 +1,55 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { json, orFailure } from "./schemas.ts";
+import { type ControlView, workerStatus } from "./view.ts";
+
+const health = z.object({ status: z.string(), reason: z.string().optional() });
+
+const healthRoute = createRoute({
+  method: "get",
+  path: "/healthz",
+  summary: "Is the control process alive?",
+  responses: { 200: json(health, "It is") },
+});
+
+const readyRoute = createRoute({
+  method: "get",
+  path: "/readyz",
+  summary: "Does the gateway take new exchanges?",
+  responses: { 200: json(health, "It does"), 503: json(health, "It does not, and why"), ...orFailure },
+});
+
+const metricsRoute = createRoute({
+  method: "get",
+  path: "/metrics",
+  summary: "Figures in the text format of Prometheus",
+  responses: {
+    200: { description: "The figures of all processes", content: { "text/plain": { schema: z.string() } } },
+  },
+});
+
+/** What probes and Prometheus ask for. */
+export function addHealthRoutes(app: OpenAPIHono, view: ControlView): void {
+  app.openapi(healthRoute, (context) => context.json({ status: "ok" }, 200));
+  app.openapi(readyRoute, async (context) => {
+    const reason = await whyNotReady(view);
+    if (reason === undefined) return context.json({ status: "ready" }, 200);
+    return context.json({ status: "not ready", reason }, 503);
+  });
+  app.openapi(metricsRoute, async (context) => {
+    const { text, contentType } = await view.metrics();
+    return context.text(text, 200, { "content-type": contentType });
+  });
+}
+
+/** A worker that hangs is not ready either, so it is asked. */
+async function whyNotReady(view: ControlView): Promise<string | undefined> {
+  const { state } = view.worker;
+  if (view.reconciler.inForce === undefined) return "no configuration is in force yet";
+  if (state !== "serving") return `the worker is ${state}`;
+  try {
+    const status = await workerStatus(view);
+    return status.state === "serving" ? undefined : `the worker is ${status.state}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
