@@ -1,5 +1,7 @@
 import type { Body } from "./body.ts";
+import type { GatewayError } from "./errors.ts";
 import type { HeaderList } from "./headers.ts";
+import type { Parking } from "./parking.ts";
 import type { RouteSettings } from "./snapshot.ts";
 import type { PeerAddress, Wire } from "./wire.ts";
 
@@ -45,6 +47,8 @@ export type Exchange = {
   readonly signal: AbortSignal;
   /** Milliseconds of the monotonic clock. */
   readonly startedAt: number;
+  /** Passes an interim answer (1xx but 101) on to the client. */
+  readonly interim: (status: number, headers: HeaderList) => void;
   /** Filled in on the way, for the access log. */
   readonly notes: ExchangeNotes;
 };
@@ -80,8 +84,8 @@ export type TunnelReply = {
   /** The upstream's header fields for the client's 101, without the handshake's own and without hop-by-hop ones. */
   readonly headers: HeaderList;
   readonly upstream: Wire;
-  /** Bytes that came with the 101. */
-  readonly early: Uint8Array;
+  /** Receives for `upstream` until the session does: what came with the 101. */
+  readonly parked: Parking;
   /** Values of Sec-WebSocket-Protocol and Sec-WebSocket-Extensions that the upstream chose. */
   readonly protocol: string | undefined;
   readonly extensions: string | undefined;
@@ -94,3 +98,41 @@ export type Filter = (exchange: Exchange, next: Next) => Promise<Reply>;
 
 /** The rest of the way. */
 export type Next = (exchange: Exchange) => Promise<Reply>;
+
+/** What a protocol has read from a client: the beginning of an exchange. */
+export type Incoming = {
+  readonly kind: Exchange["kind"];
+  readonly head: RequestHead;
+  readonly body: Body | undefined;
+  readonly peer: PeerAddress;
+  /** Passes an interim answer (1xx but 101) on to the client. */
+  readonly interim: (status: number, headers: HeaderList) => void;
+};
+
+/** What became of an answer on its way to the client. */
+export type Outcome = {
+  readonly status: number;
+  /** Body bytes that were read from the client, and written to it. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Why it was not delivered whole. */
+  readonly error?: GatewayError;
+};
+
+/** An exchange as the protocol that serves the client sees it. One of `finish` and `openSession` ends it. */
+export interface OpenExchange {
+  /** Never rejects: a failure is an error reply. */
+  readonly reply: Promise<Reply>;
+  /** The client is gone, or the exchange took too long: lets go of all it has borrowed. */
+  abort(error: GatewayError): void;
+  finish(outcome: Outcome): void;
+  /** The client has its 101: its wire, and what it sent early, belong to the session from now on. */
+  openSession(reply: TunnelReply, client: Wire, early: Parking): void;
+}
+
+/** The gateway, as the protocols that serve clients see it. */
+export interface ExchangeHost {
+  begin(incoming: Incoming): OpenExchange;
+  /** Something that is no exchange, because its head is bad or late: answers it and logs it. */
+  refuse(error: GatewayError, peer: PeerAddress): ResponseReply;
+}

@@ -1,0 +1,151 @@
+import type { BodySink, BodyStream } from "../../core/body.ts";
+import { GatewayError } from "../../core/errors.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { type BodyErrorCode, ChunkedDecoder, type ChunkedListener } from "./chunked.ts";
+import type { Framing } from "./syntax.ts";
+
+/** The connection that a body is read from. */
+export interface BodyOwner {
+  pauseReading(): void;
+  resumeReading(): void;
+  /** The body is read to its end; `rest` came behind it. */
+  onBodyRead(rest: Uint8Array): void;
+  /** The body is malformed; its sink was told. */
+  onBodyBad(error: GatewayError): void;
+  /** Nobody wants the rest of the body. */
+  onBodyCancelled(): void;
+}
+
+/** How much may wait here while nobody takes it, before reading stops (bytes). */
+const maxWaiting = 65_536;
+
+/** Finds the end of a body in the bytes of a connection, and gives its content to one sink. */
+export class BodyDecoder implements BodyStream, ChunkedListener {
+  readonly length: number | undefined;
+  /** Content bytes so far. */
+  bytes = 0;
+  readonly #owner: BodyOwner;
+  readonly #chunked: ChunkedDecoder | undefined;
+  #remaining: number;
+  #sink: BodySink | undefined;
+  #isPaused = false;
+  #isOver = false;
+  #hasEof = false;
+  #isReadingPaused = false;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+
+  constructor(framing: Exclude<Framing, { kind: "none" }>, owner: BodyOwner, errorCode: BodyErrorCode) {
+    this.#owner = owner;
+    this.length = framing.kind === "length" ? framing.length : undefined;
+    this.#remaining = framing.kind === "length" ? framing.length : Number.POSITIVE_INFINITY;
+    this.#chunked = framing.kind === "chunked" ? new ChunkedDecoder(this, errorCode) : undefined;
+  }
+
+  /** True once the whole body was read or nobody wants it. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  start(sink: BodySink): void {
+    this.#sink = sink;
+    this.#flow();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#flow();
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#owner.onBodyCancelled();
+  }
+
+  /** Bytes of the connection. Only what comes before the body's end may be given. */
+  feed(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    if (this.#sink !== undefined && !this.#isPaused && this.#waiting.length === 0) return this.#decode(bytes);
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > maxWaiting && !this.#isReadingPaused) {
+      this.#isReadingPaused = true;
+      this.#owner.pauseReading();
+    }
+  }
+
+  /** The connection has ended. `error` is what that means for a body that is not complete. */
+  endOfInput(error: GatewayError): void {
+    if (this.#isOver) return;
+    if (this.#waiting.length > 0) {
+      this.#hasEof = true;
+      return;
+    }
+    if (this.#chunked === undefined && this.length === undefined) return this.onEnd(undefined);
+    this.fail(error);
+  }
+
+  /** Ends the body with an error. */
+  fail(error: GatewayError): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#sink?.onBodyFailed(error);
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
+    this.#sink?.onBodyBytes(bytes);
+  }
+
+  onEnd(trailers: HeaderList | undefined): void {
+    this.#over();
+    this.#sink?.onBodyEnd(trailers);
+  }
+
+  #flow(): void {
+    while (this.#sink !== undefined && !this.#isPaused && !this.#isOver) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#waitingBytes -= next.length;
+      this.#decode(next);
+    }
+    if (this.#isOver || this.#waiting.length > 0) return;
+    if (this.#hasEof) return this.endOfInput(new GatewayError("upstream_lost", "the connection ended inside a body"));
+    if (!this.#isReadingPaused || this.#isPaused) return;
+    this.#isReadingPaused = false;
+    this.#owner.resumeReading();
+  }
+
+  #decode(bytes: Uint8Array): void {
+    try {
+      const used = this.#chunked === undefined ? this.#plain(bytes) : this.#chunked.decode(bytes);
+      if (!this.#isOver) return;
+      const waiting = this.#waiting.splice(0);
+      const rest = waiting.length === 0 ? bytes.subarray(used) : Buffer.concat([bytes.subarray(used), ...waiting]);
+      if (this.#isReadingPaused) this.#owner.resumeReading();
+      this.#owner.onBodyRead(rest);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.fail(error);
+      this.#owner.onBodyBad(error);
+    }
+  }
+
+  #plain(bytes: Uint8Array): number {
+    const used = Math.min(this.#remaining, bytes.length);
+    this.#remaining -= used;
+    if (used > 0) this.onData(used === bytes.length ? bytes : bytes.subarray(0, used));
+    if (this.#remaining === 0) this.onEnd(undefined);
+    return used;
+  }
+
+  #over(): void {
+    this.#isOver = true;
+  }
+}

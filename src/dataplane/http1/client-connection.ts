@@ -1,0 +1,223 @@
+import type { BodyStream } from "../../core/body.ts";
+import { GatewayError } from "../../core/errors.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { Parking } from "../../core/parking.ts";
+import type { Receiver, Wire } from "../../core/wire.ts";
+import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
+import { MessageWriter, type WriteFraming } from "./message-writer.ts";
+import { parseResponseHead, type ResponseHead } from "./response-head.ts";
+import { asBuffer, findHeadEnd } from "./syntax.ts";
+
+/** A request as it goes upstream. */
+export type OutgoingRequest = {
+  readonly method: string;
+  /** The whole head with its empty line, latin1. */
+  readonly head: string;
+  readonly framing: WriteFraming;
+  readonly body: Uint8Array | BodyStream | undefined;
+  /** True for a WebSocket handshake, which may be answered with 101. */
+  readonly isHandshake: boolean;
+  readonly onInterim: (status: number, headers: HeaderList) => void;
+};
+
+/**
+ * The answer's head; its body, if it has one, waits to be started. After a 101 the wire belongs to whoever asked, and `parked`,
+ * its receiver, holds what came behind the head.
+ */
+export type IncomingResponse = {
+  readonly head: ResponseHead;
+  readonly body: BodyStream | undefined;
+  readonly parked?: Parking;
+};
+
+/** What an upstream's head may be long at most (bytes), and how many interim answers it may give. */
+const maxHead = 262_144;
+const maxInterims = 32;
+
+/** One HTTP/1.1 connection to an upstream, for one request after the other. */
+export class ClientConnection implements Receiver, BodyOwner {
+  /** How many requests it has answered before. */
+  served = 0;
+  readonly #wire: Wire;
+  /** Told when the connection has ended or must not be used again. */
+  #onUnusable: (() => void) | undefined;
+  #input: Buffer = emptyBuffer;
+  #request: OutgoingRequest | undefined;
+  #writer: MessageWriter | undefined;
+  #body: BodyDecoder | undefined;
+  #response: PromiseWithResolvers<IncomingResponse> | undefined;
+  #interims = 0;
+  #canReuse = false;
+  #isOver = false;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    wire.receiver = this;
+  }
+
+  /** True while the wire can take a next request: the last answer was read whole and both sides keep it open. */
+  get isReusable(): boolean {
+    return this.#canReuse && !this.#isOver && this.#writer?.isDone !== false;
+  }
+
+  /** True once any byte of the current answer has come. */
+  get hasHeard(): boolean {
+    return this.#response === undefined || this.#input.length > 0 || this.#interims > 0;
+  }
+
+  /** While it waits in a pool, somebody wants to know when it is gone. */
+  set onUnusable(tell: (() => void) | undefined) {
+    this.#onUnusable = tell;
+  }
+
+  /** Sends a request; resolves with the answer's final head. Rejects with `upstream_lost` or `upstream_invalid`. */
+  request(request: OutgoingRequest): Promise<IncomingResponse> {
+    this.#request = request;
+    this.#interims = 0;
+    this.#canReuse = false;
+    this.#body = undefined;
+    const response = Promise.withResolvers<IncomingResponse>();
+    this.#response = response;
+    this.#writer = new MessageWriter({
+      wire: this.#wire,
+      head: request.head,
+      framing: request.framing,
+      body: request.body,
+      onDone: (error) => {
+        if (error !== undefined) this.#fail(error);
+      },
+    });
+    this.#writer.start();
+    return response.promise;
+  }
+
+  /** Ends the connection, whatever it is doing. */
+  destroy(error?: GatewayError): void {
+    if (this.#isOver) return;
+    this.#fail(error ?? new GatewayError("upstream_lost", "the request was given up"));
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
+    // Nothing was asked: what comes cannot be an answer (and must never become the answer to somebody else's request).
+    if (this.#response === undefined) return this.#fail(lost("the upstream sent bytes that nobody asked for"));
+    this.#input = this.#input.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#input, bytes]);
+    this.#readHead();
+  }
+
+  onWritable(): void {
+    this.#writer?.onWritable();
+  }
+
+  onEnd(): void {
+    this.#ended(undefined);
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#ended(error);
+  }
+
+  pauseReading(): void {
+    this.#wire.pause();
+  }
+
+  resumeReading(): void {
+    this.#wire.resume();
+  }
+
+  onBodyRead(rest: Uint8Array): void {
+    if (rest.length > 0) this.#fail(lost("the upstream sent more than its answer"));
+  }
+
+  onBodyBad(error: GatewayError): void {
+    this.#fail(error);
+  }
+
+  onBodyCancelled(): void {
+    this.#fail(lost("the answer was given up"));
+  }
+
+  #readHead(): void {
+    try {
+      while (this.#response !== undefined) {
+        const end = findHeadEnd(this.#input, 0);
+        if (end < 0) {
+          if (this.#input.length > maxHead)
+            throw new GatewayError("upstream_invalid", "the upstream's head is too long");
+          return;
+        }
+        const head = parseResponseHead(this.#input, end, this.#request?.method ?? "GET");
+        this.#input = this.#input.subarray(end + 2);
+        if (head.status >= 200) return this.#onHead(head);
+        if (head.status === 101) return this.#onSwitched(head);
+        this.#onInterim(head);
+      }
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  #onInterim(head: ResponseHead): void {
+    if (++this.#interims > maxInterims)
+      throw new GatewayError("upstream_invalid", "the upstream gives interim answers without end");
+    this.#request?.onInterim(head.status, head.headers);
+  }
+
+  #onSwitched(head: ResponseHead): void {
+    if (this.#request?.isHandshake !== true) throw new GatewayError("upstream_invalid", "the upstream switched protocols unasked");
+    const response = this.#response;
+    this.#response = undefined;
+    this.#isOver = true;
+    const parked = new Parking();
+    this.#wire.receiver = parked;
+    parked.onBytes(this.#input);
+    response?.resolve({ head, body: undefined, parked });
+  }
+
+  #onHead(head: ResponseHead): void {
+    const response = this.#response;
+    this.#response = undefined;
+    const input = this.#input;
+    this.#input = emptyBuffer;
+    this.served++;
+    if (head.framing.kind === "none" || (head.framing.kind === "length" && head.framing.length === 0)) {
+      this.#canReuse = head.isKeptAlive && input.length === 0;
+      response?.resolve({ head, body: undefined });
+      return;
+    }
+    this.#canReuse = head.isKeptAlive;
+    this.#body = new BodyDecoder(head.framing, this, "upstream_invalid");
+    if (input.length > 0) this.#body.feed(input);
+    response?.resolve({ head, body: this.#body });
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.#isOver) return;
+    const why = lost("the upstream closed the connection before its answer was complete", error);
+    this.#canReuse = false;
+    const body = this.#body;
+    if (body !== undefined && !body.isOver) body.endOfInput(why);
+    this.#fail(why);
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#canReuse = false;
+    this.#wire.destroy();
+    this.#writer?.stop();
+    // A body that still waits to be read keeps what has come; one that is flowing is told.
+    this.#body?.endOfInput(error);
+    const response = this.#response;
+    this.#response = undefined;
+    response?.reject(error);
+    this.#onUnusable?.();
+  }
+}
+
+const emptyBuffer = Buffer.alloc(0);
+
+function lost(says: string, cause?: unknown): GatewayError {
+  return new GatewayError("upstream_lost", says, { cause });
+}

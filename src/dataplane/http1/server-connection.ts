@@ -1,0 +1,450 @@
+import { GatewayError } from "../../core/errors.ts";
+import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelReply } from "../../core/exchange.ts";
+import { Parking } from "../../core/parking.ts";
+import type { ListenerSettings } from "../../core/snapshot.ts";
+import { acceptFor, checkHandshake, upgradeKind } from "../../core/websocket-handshake.ts";
+import type { Receiver, Wire } from "../../core/wire.ts";
+import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { type ParsedRequest, parseRequestHead } from "./request-head.ts";
+import { asBuffer, findHeadEnd, hasBareLineFeed } from "./syntax.ts";
+import { interimHead, responseHead, switchingHead } from "./write-response.ts";
+
+export type ServerOptions = {
+  readonly wire: Wire;
+  readonly host: ExchangeHost;
+  readonly wheel: TimerWheel;
+  readonly settings: Pick<ListenerSettings, "timeouts" | "limits">;
+  /** Hears when the connection begins and stops to count as pending: without a complete head, or with an unanswered handshake. */
+  readonly onPending: (isPending: boolean) => void;
+};
+
+/** What a client may send before its handshake is answered (bytes). */
+const maxEarlyBytes = 65_536;
+/** What a client may send ahead while its request is being answered (bytes). */
+const maxPipelined = 65_536;
+/** How long the rest of what a client sends is read and dropped after the last answer (ms), and how much (bytes). */
+const lingerMs = 2000;
+const maxLingerBytes = 1_048_576;
+/** How long a client may leave an answer untouched, or its own body unfinished, before it counts as gone (ms). */
+const stallMs = 60_000;
+
+type State =
+  /** Nothing of a request has come. */
+  | "idle"
+  /** A part of a head has come. */
+  | "head"
+  /** A request is being answered. */
+  | "exchange"
+  /** A WebSocket handshake is being answered. */
+  | "handshake"
+  /** The last answer is written; what still comes is dropped. */
+  | "lingering"
+  /** The wire is closed, or a session's. */
+  | "over";
+
+/** One HTTP/1.1 connection of a client: reads requests one after the other, and answers them in that order. */
+export class ServerConnection implements Receiver, BodyOwner {
+  readonly #options: ServerOptions;
+  readonly #timer: Timer;
+  #state: State = "idle";
+  #isPending = false;
+  /** Bytes that were read and belong to no request yet. */
+  #input: Buffer = emptyBuffer;
+  #isReadingPaused = false;
+  #request: ParsedRequest | undefined;
+  #body: BodyDecoder | undefined;
+  #open: OpenExchange | undefined;
+  #writer: MessageWriter | undefined;
+  #early: Parking | undefined;
+  #hasPeerEnded = false;
+  #isRetiring = false;
+  /** The end of a body was not reached: what follows it cannot be told from it, and is dropped. */
+  #isOutOfStep = false;
+  #bodyBytesBefore = -1;
+  #lingered = 0;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#timer = new Timer(() => this.#onTimer());
+  }
+
+  start(): void {
+    this.#setPending(true);
+    this.#options.wheel.arm(this.#timer, this.#options.settings.timeouts.headMs);
+  }
+
+  /** Ends the connection when it is between two requests; otherwise after the answer that is under way. */
+  retire(): void {
+    this.#isRetiring = true;
+    if (this.#state === "idle") this.#linger();
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    switch (this.#state) {
+      case "idle":
+      case "head":
+        this.#append(bytes);
+        return this.#readHead();
+      case "exchange":
+        if (this.#isOutOfStep) return;
+        if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
+        this.#append(bytes);
+        if (this.#input.length > maxPipelined) this.pauseReading();
+        return;
+      case "handshake":
+        return this.#early?.onBytes(bytes);
+      case "lingering":
+        this.#lingered += bytes.length;
+        if (this.#lingered > maxLingerBytes) this.#close();
+        return;
+      case "over":
+    }
+  }
+
+  onWritable(): void {
+    this.#writer?.onWritable();
+  }
+
+  onEnd(): void {
+    this.#hasPeerEnded = true;
+    switch (this.#state) {
+      case "idle":
+      case "head":
+      case "lingering":
+        return this.#close();
+      case "handshake":
+        return this.#clientGone();
+      case "exchange":
+        // A client may end its direction after a request and still read the answer, but not after it began.
+        this.#body?.endOfInput(clientGone());
+        if (this.#writer !== undefined) this.#clientGone();
+        return;
+      case "over":
+    }
+  }
+
+  onClose(): void {
+    if (this.#state === "over") return;
+    if (this.#state === "exchange" || this.#state === "handshake") this.#clientGone();
+    else this.#close();
+  }
+
+  pauseReading(): void {
+    if (this.#isReadingPaused) return;
+    this.#isReadingPaused = true;
+    this.#options.wire.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#isReadingPaused) return;
+    this.#isReadingPaused = false;
+    this.#options.wire.resume();
+  }
+
+  onBodyRead(rest: Uint8Array): void {
+    if (rest.length > 0) this.#append(rest);
+  }
+
+  onBodyBad(error: GatewayError): void {
+    this.#isOutOfStep = true;
+    if (this.#writer === undefined) this.#open?.abort(error);
+  }
+
+  onBodyCancelled(): void {
+    this.#isOutOfStep = true;
+    this.resumeReading();
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#input = this.#input.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#input, bytes]);
+  }
+
+  #readHead(): void {
+    const { limits, timeouts } = this.#options.settings;
+    this.#skipEmptyLines();
+    if (this.#input.length === 0) return;
+    const end = findHeadEnd(this.#input, 0);
+    try {
+      if ((end < 0 ? this.#input.length : end) > limits.head) throw this.#tooLarge();
+      if (end < 0) {
+        if (hasBareLineFeed(this.#input, 0)) throw new GatewayError("bad_request", "a line does not end in CR LF");
+        if (this.#state === "idle") {
+          this.#state = "head";
+          this.#setPending(true);
+          this.#options.wheel.arm(this.#timer, timeouts.headMs);
+        }
+        return;
+      }
+      const request = parseRequestHead(this.#input, end, limits);
+      this.#input = this.#input.subarray(end + 2);
+      this.#begin(request);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#refuse(error);
+    }
+  }
+
+  /** RFC 9112 §2.2 lets a server ignore an empty line before a request. */
+  #skipEmptyLines(): void {
+    let at = 0;
+    while (this.#input[at] === 13 && this.#input[at + 1] === 10) at += 2;
+    if (at > 0) this.#input = this.#input.subarray(at);
+  }
+
+  #tooLarge(): GatewayError {
+    const { requestLine, head } = this.#options.settings.limits;
+    const lineEnd = this.#input.indexOf("\r\n");
+    const isLine = lineEnd < 0 || lineEnd > requestLine;
+    return isLine
+      ? new GatewayError("target_too_long", "the request line is too long")
+      : new GatewayError("head_too_large", `the head is longer than ${head} bytes`);
+  }
+
+  #begin(request: ParsedRequest): void {
+    const { head, framing, version } = request;
+    const isHandshake = upgradeKind(head.headers) === "websocket";
+    if (isHandshake) {
+      checkHandshake({ method: head.method, version, headers: head.headers, hasBody: framing.kind !== "none" });
+    }
+    this.#request = request;
+    this.#writer = undefined;
+    this.#body = undefined;
+    if (isHandshake) return this.#beginHandshake();
+    this.#state = "exchange";
+    this.#setPending(false);
+    this.#options.wheel.disarm(this.#timer);
+    if (framing.kind !== "none" && framing.kind !== "until-close") {
+      this.#body = new BodyDecoder(framing, this, "bad_request");
+      this.#options.wheel.arm(this.#timer, stallMs);
+      const input = this.#input;
+      this.#input = emptyBuffer;
+      if (input.length > 0) this.#body.feed(input);
+    }
+    this.#host("request");
+  }
+
+  #beginHandshake(): void {
+    this.#state = "handshake";
+    this.#setPending(true);
+    this.#options.wheel.disarm(this.#timer);
+    const early = new Parking(() => this.#checkEarly(early));
+    this.#early = early;
+    this.#host("handshake");
+    const input = this.#input;
+    this.#input = emptyBuffer;
+    early.onBytes(input);
+  }
+
+  #checkEarly(early: Parking): void {
+    if (this.#state !== "handshake" || early.bytes <= maxEarlyBytes) return;
+    this.pauseReading();
+    this.#open?.abort(
+      new GatewayError(
+        "early_data_too_long",
+        `more than ${maxEarlyBytes} bytes came before the handshake was answered`,
+      ),
+    );
+  }
+
+  #host(kind: "request" | "handshake"): void {
+    const { host, wire } = this.#options;
+    const request = this.#request;
+    if (request === undefined) return;
+    const interim = (status: number, headers: ResponseReply["headers"]): void => {
+      if (this.#open === open && this.#writer === undefined && request.version === 11) {
+        wire.write(Buffer.from(interimHead(status, headers), "latin1"));
+      }
+    };
+    const open = host.begin({ kind, head: request.head, body: this.#body, peer: wire.peer, interim });
+    this.#open = open;
+    void open.reply.then((reply) => this.#onReply(open, reply));
+  }
+
+  #onReply(open: OpenExchange, reply: Reply): void {
+    if (this.#open !== open) return;
+    if (reply.kind === "tunnel") this.#openSession(open, reply);
+    else this.#respond(open, reply);
+  }
+
+  #openSession(open: OpenExchange, reply: TunnelReply): void {
+    const { wire, wheel } = this.#options;
+    const early = this.#early ?? new Parking();
+    this.#leave();
+    wheel.disarm(this.#timer);
+    const key = this.#request?.head.headers.get("sec-websocket-key") ?? "";
+    wire.write(Buffer.from(switchingHead(reply, acceptFor(key)), "latin1"));
+    this.resumeReading();
+    open.openSession(reply, wire, early);
+  }
+
+  #respond(open: OpenExchange, reply: ResponseReply): void {
+    const request = this.#request;
+    if (request === undefined) return;
+    const isHandshake = this.#state === "handshake";
+    // After a refused handshake the client may have sent frames already: nothing more is read as HTTP (S13).
+    const keepAlive =
+      request.wantsKeepAlive && !isHandshake && !this.#isRetiring && !this.#hasPeerEnded && !this.#isOutOfStep;
+    const canKeep = keepAlive && (this.#body === undefined || this.#body.isOver || reply.status < 300);
+    const context = { method: request.head.method, version: request.version, keepAlive: canKeep };
+    const { head, framing } = responseHead(reply, context);
+    this.#state = "exchange";
+    this.#setPending(false);
+    this.#writer = new MessageWriter({
+      wire: this.#options.wire,
+      head,
+      framing,
+      body: reply.body,
+      onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
+    });
+    this.#options.wheel.arm(this.#timer, stallMs);
+    this.#writer.start();
+  }
+
+  #onAnswered(
+    open: OpenExchange,
+    answer: { reply: ResponseReply; error: GatewayError | undefined; keepAlive: boolean },
+  ): void {
+    const { error } = answer;
+    this.#finish(open, { status: answer.reply.status, ...this.#counts(), ...(error === undefined ? {} : { error }) });
+    if (this.#state !== "exchange") return;
+    // A message that stops in the middle can only be told by the end of the connection.
+    if (error !== undefined) return this.#close();
+    if (!answer.keepAlive || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
+      return this.#linger();
+    this.#next();
+  }
+
+  #next(): void {
+    const { wheel, settings } = this.#options;
+    this.#request = undefined;
+    this.#body = undefined;
+    this.#state = "idle";
+    wheel.arm(this.#timer, settings.timeouts.keepAliveMs);
+    this.resumeReading();
+    // Not in the same turn: a client that pipelines thousands of requests shall not build a stack.
+    if (this.#input.length > 0) queueMicrotask(() => this.#state === "idle" && this.#readHead());
+  }
+
+  #counts(): Pick<Outcome, "bytesIn" | "bytesOut"> {
+    return { bytesIn: this.#body?.bytes ?? 0, bytesOut: this.#writer?.bytes ?? 0 };
+  }
+
+  #finish(open: OpenExchange, outcome: Outcome): void {
+    if (this.#open === open) this.#open = undefined;
+    open.finish(outcome);
+  }
+
+  /** Answers something that is no exchange, and ends the connection. */
+  #refuse(error: GatewayError): void {
+    const { wire, host } = this.#options;
+    const reply = host.refuse(error, wire.peer);
+    const { head, framing } = responseHead(reply, { method: "GET", version: 11, keepAlive: false });
+    this.#input = emptyBuffer;
+    new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
+    this.#linger();
+  }
+
+  /** The end of our direction; what the client still sends is dropped, so that it is not answered with a reset. */
+  #linger(): void {
+    this.#state = "lingering";
+    this.#setPending(false);
+    this.#input = emptyBuffer;
+    this.#body = undefined;
+    this.#options.wire.end();
+    if (this.#hasPeerEnded) return this.#close();
+    this.resumeReading();
+    this.#options.wheel.arm(this.#timer, lingerMs);
+  }
+
+  #clientGone(): void {
+    const open = this.#open;
+    const writer = this.#writer;
+    const status = writer === undefined ? 499 : 0;
+    this.#leave();
+    const error = clientGone();
+    writer?.stop();
+    this.#body?.fail(error);
+    if (open !== undefined) {
+      open.abort(error);
+      this.#finish(open, { status, ...this.#counts(), error });
+    }
+    this.#options.wheel.disarm(this.#timer);
+    this.#options.wire.destroy();
+  }
+
+  #close(): void {
+    if (this.#state === "over") return;
+    this.#leave();
+    this.#options.wheel.disarm(this.#timer);
+    if (this.#options.wire.queued > 0 && !this.#options.wire.isClosed) this.#drainThenDestroy();
+    else this.#options.wire.destroy();
+  }
+
+  /** What is queued for a client that still reads is sent first. */
+  #drainThenDestroy(): void {
+    const { wire, wheel } = this.#options;
+    wire.end();
+    const timer = new Timer(() => wire.destroy());
+    wheel.arm(timer, stallMs);
+    wire.receiver = { onBytes() {}, onWritable() {}, onEnd() {}, onClose: () => wheel.disarm(timer) };
+  }
+
+  /** From now on the wire is somebody else's, or closed. */
+  #leave(): void {
+    this.#state = "over";
+    this.#setPending(false);
+    this.#early = undefined;
+    this.#input = emptyBuffer;
+  }
+
+  #onTimer(): void {
+    switch (this.#state) {
+      case "idle":
+        return this.#isPending ? this.#refuseLate() : this.#linger();
+      case "head":
+        return this.#refuseLate();
+      case "exchange":
+        return this.#checkProgress();
+      case "lingering":
+        return this.#close();
+      case "handshake":
+      case "over":
+    }
+  }
+
+  #refuseLate(): void {
+    // A connection on which nothing ever came is closed without a word.
+    if (this.#input.length === 0) return this.#close();
+    this.#refuse(new GatewayError("request_timeout", "the head did not come in time"));
+  }
+
+  /** A client that neither sends its body nor takes its answer is let go; a silent upstream is not its fault. */
+  #checkProgress(): void {
+    const writer = this.#writer;
+    const body = this.#body;
+    this.#options.wheel.arm(this.#timer, stallMs);
+    if (writer !== undefined) {
+      if (writer.isBlocked && !writer.hasProgressed) return this.#clientGone();
+      writer.hasProgressed = false;
+      return;
+    }
+    if (body === undefined || body.isOver || this.#isReadingPaused) return;
+    if (body.bytes === this.#bodyBytesBefore)
+      return this.#open?.abort(new GatewayError("request_timeout", "the body did not come in time"));
+    this.#bodyBytesBefore = body.bytes;
+  }
+
+  #setPending(isPending: boolean): void {
+    if (this.#isPending === isPending) return;
+    this.#isPending = isPending;
+    this.#options.onPending(isPending);
+  }
+}
+
+const emptyBuffer = Buffer.alloc(0);
+
+function clientGone(): GatewayError {
+  return new GatewayError("client_gone", "the client closed the connection");
+}

@@ -1,0 +1,269 @@
+import type { Traffic } from "../../core/session.ts";
+import { isSendableCloseCode, maxControlPayload, opcode } from "./frames.ts";
+
+/** What a scanner finds. Pieces come in order; everything that `onPass` gets together is what came, less what was taken out. */
+export interface ScannerListener {
+  /** Bytes to pass on. */
+  onPass(bytes: Uint8Array): void;
+  /** A whole Close frame, which was not passed on. Code 1005 stands for none. Nothing is scanned after it. */
+  onCloseFrame(frame: Uint8Array, code: number, reason: string): void;
+  /** A whole pong; false takes it out of the stream. */
+  onPong(payload: Uint8Array): boolean;
+  /** Only after `interrupt()`: everything passed so far ends with a whole frame. */
+  onBoundary(): void;
+  /** The frame that comes next breaks RFC 6455 and was not passed on. Nothing is scanned after it. */
+  onViolation(violation: Violation): void;
+}
+
+export type Violation = { readonly code: 1002 | 1007 | 1009; readonly says: string };
+
+export type ScannerOptions = {
+  /** True for what a client sends (RFC 6455 §5.1). */
+  readonly isMasked: boolean;
+  /** True if an extension was negotiated, which may then use the reserved bits. */
+  readonly mayUseReservedBits: boolean;
+};
+
+/**
+ * Reads frame headers as bytes go by. It holds back nothing but a header or a control frame that is not complete yet
+ * (at most 131 bytes), so that frames of the gateway's own can be put in wherever `isAtBoundary`.
+ */
+export class FrameScanner implements Traffic {
+  messages = 0;
+  frames = 0;
+  bytes = 0;
+  text = 0;
+  binary = 0;
+  continuations = 0;
+  pings = 0;
+  pongs = 0;
+  readonly #listener: ScannerListener;
+  readonly #isMasked: boolean;
+  readonly #mayUseReservedBits: boolean;
+  /** Payload bytes of the current data frame that are still to come. */
+  #remaining = 0;
+  /** Inside a message of several frames. */
+  #isFragmented = false;
+  #isOver = false;
+  #isInterrupted = false;
+  /** The beginning of a header or control frame that was not complete. */
+  #held: Uint8Array | undefined;
+  /** Set when the frame just read was taken out of the stream. */
+  #wasTakenOut = false;
+
+  constructor(listener: ScannerListener, options: ScannerOptions) {
+    this.#listener = listener;
+    this.#isMasked = options.isMasked;
+    this.#mayUseReservedBits = options.mayUseReservedBits;
+  }
+
+  /** True if everything passed on so far ends with a whole frame. */
+  get isAtBoundary(): boolean {
+    return this.#remaining === 0;
+  }
+
+  /** True after a Close frame or a violation. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Asks for one `onBoundary`, at the end of the frame that is going by. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
+  scan(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    let bytes = chunk;
+    if (this.#held !== undefined) {
+      bytes = Buffer.concat([this.#held, chunk]);
+      this.#held = undefined;
+    }
+    const end = bytes.length;
+    let from = 0;
+    let at = 0;
+    while (at < end) {
+      if (this.#remaining > 0) {
+        const step = Math.min(this.#remaining, end - at);
+        this.#remaining -= step;
+        at += step;
+        if (this.#remaining > 0) break;
+        if (!this.#isInterrupted) continue;
+      }
+      if (this.#isInterrupted) {
+        this.#pass(bytes, from, at);
+        from = at;
+        this.#isInterrupted = false;
+        this.#listener.onBoundary();
+        if (this.#isOver) return;
+        continue;
+      }
+      const next = this.#header(bytes, at, from);
+      if (next < 0) return;
+      if (next === at) {
+        this.#pass(bytes, from, at);
+        this.#held = bytes.slice(at);
+        return;
+      }
+      if (this.#wasTakenOut) {
+        from = next;
+        this.#wasTakenOut = false;
+      }
+      at = next;
+    }
+    this.#pass(bytes, from, end);
+    if (this.#isInterrupted && this.#remaining === 0) {
+      this.#isInterrupted = false;
+      this.#listener.onBoundary();
+    }
+  }
+
+  #pass(bytes: Uint8Array, from: number, to: number): void {
+    if (to <= from) return;
+    this.#listener.onPass(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+  }
+
+  /** Reads the header at `at` and returns where to go on: past it, `at` itself if more bytes are needed, -1 if all is over. */
+  #header(bytes: Uint8Array, at: number, from: number): number {
+    const available = bytes.length - at;
+    if (available < 2) return at;
+    const first = bytes[at] as number;
+    const second = bytes[at + 1] as number;
+    const problem = this.#checkFirstBytes(first, second);
+    if (problem !== undefined) return this.#violate(bytes, from, at, problem);
+    const shortLength = second & 0x7f;
+    const lengthBytes = shortLength < 126 ? 0 : shortLength === 126 ? 2 : 8;
+    const headerLength = 2 + lengthBytes + (this.#isMasked ? 4 : 0);
+    if ((first & 0x0f) >= 8) return this.#control(bytes, at, from, headerLength + shortLength);
+    if (available < headerLength) return at;
+    const length = lengthBytes === 0 ? shortLength : longLength(bytes, at + 2, lengthBytes);
+    if (length < 0) return this.#violate(bytes, from, at, lengthProblem(length));
+    this.#countData(first, length);
+    this.#remaining = length;
+    return at + headerLength;
+  }
+
+  #checkFirstBytes(first: number, second: number): Violation | undefined {
+    if ((first & 0x70) !== 0 && !this.#mayUseReservedBits)
+      return violation("a reserved bit is set without an extension");
+    if (second >= 0x80 !== this.#isMasked) {
+      return violation(
+        this.#isMasked ? "a frame from the client is not masked" : "a frame from the upstream is masked",
+      );
+    }
+    const code = first & 0x0f;
+    if (code >= 8) {
+      if (code > 10) return violation(`the opcode ${code} is reserved`);
+      if (first < 0x80) return violation("a control frame is fragmented");
+      if ((second & 0x7f) > maxControlPayload) return violation("a control frame is longer than 125 bytes");
+      return undefined;
+    }
+    if (code > 2) return violation(`the opcode ${code} is reserved`);
+    if (code === opcode.continuation && !this.#isFragmented) return violation("a continuation frame continues nothing");
+    if (code !== opcode.continuation && this.#isFragmented) return violation("a message begins inside another");
+    return undefined;
+  }
+
+  #countData(first: number, length: number): void {
+    const code = first & 0x0f;
+    if (code === opcode.text) this.text++;
+    else if (code === opcode.binary) this.binary++;
+    else this.continuations++;
+    const isFinal = first >= 0x80;
+    if (isFinal) this.messages++;
+    this.#isFragmented = !isFinal;
+    this.frames++;
+    this.bytes += length;
+  }
+
+  #control(bytes: Uint8Array, at: number, from: number, length: number): number {
+    if (bytes.length - at < length) return at;
+    const frame = bytes.subarray(at, at + length);
+    const code = (frame[0] as number) & 0x0f;
+    if (code === opcode.close) return this.#close(bytes, at, from, frame);
+    this.frames++;
+    if (code === opcode.ping) {
+      this.pings++;
+      return at + length;
+    }
+    this.pongs++;
+    if (this.#listener.onPong(this.#payload(frame))) return at + length;
+    this.#pass(bytes, from, at);
+    this.#wasTakenOut = true;
+    return at + length;
+  }
+
+  #close(bytes: Uint8Array, at: number, from: number, frame: Uint8Array): number {
+    const payload = this.#payload(frame);
+    const code =
+      payload.length === 0 ? 1005 : payload.length === 1 ? -1 : ((payload[0] as number) << 8) | (payload[1] as number);
+    if (code !== 1005 || payload.length > 0) {
+      if (!isSendableCloseCode(code)) {
+        const says = code < 0 ? "a Close frame has half a code" : `the close code ${code} must not be sent`;
+        return this.#violate(bytes, from, at, violation(says));
+      }
+    }
+    const reason = utf8(payload.subarray(2));
+    if (reason === undefined)
+      return this.#violate(bytes, from, at, { code: 1007, says: "a close reason is not UTF-8" });
+    this.#pass(bytes, from, at);
+    this.frames++;
+    this.#isOver = true;
+    this.#listener.onCloseFrame(frame.slice(), code, reason);
+    return -1;
+  }
+
+  /** The unmasked payload of a whole control frame. */
+  #payload(frame: Uint8Array): Uint8Array {
+    if (!this.#isMasked) return frame.subarray(2);
+    const payload = frame.slice(6);
+    for (let at = 0; at < payload.length; at++) payload[at] = (payload[at] as number) ^ (frame[2 + (at & 3)] as number);
+    return payload;
+  }
+
+  #violate(bytes: Uint8Array, from: number, at: number, problem: Violation): -1 {
+    this.#pass(bytes, from, at);
+    this.#isOver = true;
+    this.#listener.onViolation(problem);
+    return -1;
+  }
+}
+
+const tooLong = -1;
+const notMinimal = -2;
+const negative = -3;
+
+/** Reads an extended length (RFC 6455 §5.2); a negative result says what is wrong with it. */
+function longLength(bytes: Uint8Array, at: number, size: number): number {
+  if (size === 2) {
+    const length = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+    return length < 126 ? notMinimal : length;
+  }
+  if ((bytes[at] as number) >= 0x80) return negative;
+  let length = 0;
+  for (let index = 0; index < 8; index++) length = length * 256 + (bytes[at + index] as number);
+  if (length < 65_536) return notMinimal;
+  return length > Number.MAX_SAFE_INTEGER ? tooLong : length;
+}
+
+function lengthProblem(length: number): Violation {
+  if (length === tooLong) return { code: 1009, says: "a frame is longer than 2^53 bytes" };
+  return violation(
+    length === notMinimal ? "a length is not in its shortest form" : "the highest bit of a length is set",
+  );
+}
+
+function violation(says: string): Violation {
+  return { code: 1002, says };
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function utf8(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0) return "";
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,316 @@
+import type { EndReason, SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
+import type { RouteCloseCodes, RouteSettings } from "../../core/snapshot.ts";
+import type { Wire } from "../../core/wire.ts";
+import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import type { Violation } from "./frame-scanner.ts";
+import { closeCode } from "./frames.ts";
+import { Leg, type LegOwner } from "./leg.ts";
+
+/** Who and what a session is; it stays as it was when the session opened. */
+export type SessionIdentity = {
+  readonly id: string;
+  readonly requestId: string;
+  readonly route: string;
+  readonly upstream: string;
+  readonly endpoint: string;
+  readonly listener: string;
+  /** `address:port` of who asked. */
+  readonly client: string;
+  readonly host: string;
+  readonly target: string;
+  readonly protocol: string | undefined;
+  /** Unix milliseconds. */
+  readonly openedAt: number;
+  readonly revision: number;
+};
+
+export type SessionOptions = {
+  readonly identity: SessionIdentity;
+  /** The route it was opened with: timeouts, pings and close codes are read from here for as long as it lives. */
+  readonly settings: Pick<RouteSettings, "timeouts" | "keepalive" | "closeCodes">;
+  readonly client: Wire;
+  readonly upstream: Wire;
+  readonly mayUseReservedBits: boolean;
+  readonly wheel: TimerWheel;
+  readonly observer: SessionObserver;
+};
+
+/** Hears what sessions live through. */
+export interface SessionObserver {
+  /** Called once, when both legs are gone. */
+  onSessionEnd(session: Session, end: SessionEnd): void;
+  onRoundTrip(side: "client" | "upstream", ms: number): void;
+}
+
+type Closing = {
+  readonly reason: EndReason;
+  readonly initiator: SessionEnd["initiator"];
+  readonly detail: string | undefined;
+};
+
+/** One open WebSocket through the gateway: two legs, their timers, and the closing handshake between the three of us. */
+export class Session implements LegOwner {
+  readonly identity: SessionIdentity;
+  readonly client: Leg;
+  readonly upstream: Leg;
+  readonly #settings: SessionOptions["settings"];
+  readonly #wheel: TimerWheel;
+  readonly #observer: SessionObserver;
+  readonly #timer: Timer;
+  readonly #openedAt: number;
+  #closing: Closing | undefined;
+  #closeReason = "";
+  #hasEnded = false;
+  /** The phase whose end the timer waits for: the Close frames, then the end of TCP. */
+  #isTearingDown = false;
+  #closeTimerArmedAt = 0;
+
+  constructor(options: SessionOptions) {
+    const { wheel, mayUseReservedBits } = options;
+    this.identity = options.identity;
+    this.#settings = options.settings;
+    this.#wheel = wheel;
+    this.#observer = options.observer;
+    this.#openedAt = wheel.now;
+    this.client = new Leg({ side: "client", wire: options.client, owner: this, wheel, mayUseReservedBits });
+    this.upstream = new Leg({ side: "upstream", wire: options.upstream, owner: this, wheel, mayUseReservedBits });
+    Leg.join(this.client, this.upstream);
+    this.#timer = new Timer(() => this.#onTimer());
+  }
+
+  /** Begins to relay. Whoever held the wires gives them to the legs now. */
+  start(): void {
+    this.#armOpenTimer();
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Ends the session with a Close frame in both directions; `toUpstream` is `code` if it is not given. */
+  close(how: { reason: EndReason; code: number; text: string; toUpstream?: number }): void {
+    if (this.#closing !== undefined || this.#hasEnded) return;
+    this.#beginClosing({ reason: how.reason, initiator: "gateway", detail: undefined }, how.text);
+    this.client.close(how.code, how.text);
+    this.upstream.close(how.toUpstream ?? how.code, how.text);
+    this.#settle();
+  }
+
+  /** Ends the session at once, without Close frames. */
+  cut(): void {
+    if (this.#hasEnded) return;
+    this.#closing ??= { reason: "internal", initiator: "gateway", detail: undefined };
+    this.client.cut();
+    this.upstream.cut();
+    this.#end();
+  }
+
+  summary(): SessionSummary {
+    const { identity, client, upstream } = this;
+    const lastActivity = Math.max(client.activeAt, upstream.activeAt);
+    const question = identity.target.indexOf("?");
+    return {
+      id: identity.id,
+      requestId: identity.requestId,
+      state: this.isClosing ? "closing" : "open",
+      route: identity.route,
+      upstream: identity.upstream,
+      endpoint: identity.endpoint,
+      listener: identity.listener,
+      client: identity.client,
+      host: identity.host,
+      path: question < 0 ? identity.target : identity.target.slice(0, question),
+      ...(identity.protocol === undefined ? {} : { protocol: identity.protocol }),
+      openedAt: identity.openedAt,
+      lastActivityAt: Math.round(identity.openedAt + (lastActivity - this.#openedAt)),
+      revision: identity.revision,
+      fromClient: trafficOf(client),
+      fromUpstream: trafficOf(upstream),
+      queuedToClient: client.wire.queued,
+      queuedToUpstream: upstream.wire.queued,
+      ...(client.roundTripMs === undefined ? {} : { clientRttMs: client.roundTripMs }),
+      ...(upstream.roundTripMs === undefined ? {} : { upstreamRttMs: upstream.roundTripMs }),
+    };
+  }
+
+  onCloseReceived(leg: Leg, frame: Uint8Array): void {
+    const code = leg.closeReceived ?? closeCode.none;
+    this.#beginClosing({ reason: "closed", initiator: leg.side, detail: undefined }, leg.closeReason);
+    leg.other.passClose(frame, code);
+    // Nobody is left to answer this Close: we do.
+    if (leg.other.isSettled) leg.close(code, leg.closeReason);
+    this.#settle();
+  }
+
+  onViolation(leg: Leg, violation: Violation): void {
+    const detail = `${violation.says}, from the ${leg.side}`;
+    this.#beginClosing({ reason: "protocol_error", initiator: "gateway", detail }, violation.says);
+    leg.close(violation.code, violation.says);
+    leg.isWrittenOff = true;
+    leg.other.close(leg.side === "client" ? closeCode.goingAway : closeCode.badGateway, "");
+    this.#settle();
+  }
+
+  onLegEnded(leg: Leg): void {
+    if (leg.closeReceived === undefined && !leg.isWrittenOff) this.#lose(leg, "ended without a Close frame");
+    this.#settle();
+  }
+
+  onLegGone(leg: Leg, error: Error | undefined): void {
+    if (leg.closeReceived === undefined && !leg.isWrittenOff)
+      this.#lose(leg, error?.message ?? "ended without a Close frame");
+    this.#settle();
+  }
+
+  onRoundTrip(leg: Leg, ms: number): void {
+    this.#observer.onRoundTrip(leg.side, ms);
+  }
+
+  /** A peer will never send a Close: the other one gets its Close from us, or, in the middle of a frame, the bare end. */
+  #lose(leg: Leg, detail: string): void {
+    leg.isWrittenOff = true;
+    const reason = leg.side === "client" ? "client_lost" : "upstream_lost";
+    this.#beginClosing({ reason, initiator: leg.side, detail }, "");
+    const { other } = leg;
+    const lostCode = leg.side === "client" ? closeCode.goingAway : this.#settings.closeCodes.upstreamLost;
+    other.close(other.closeReceived ?? lostCode, other.closeReceived === undefined ? "" : other.closeReason);
+    if (!other.isStuckInFrame) return;
+    other.isWrittenOff = true;
+    other.wire.end();
+  }
+
+  #beginClosing(closing: Closing, text: string): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = closing;
+    this.#closeReason = text;
+    this.#armCloseTimer();
+  }
+
+  /** Looks what the closing has come to. The side that plays server ends its TCP first (RFC 6455 §7.1.1). */
+  #settle(): void {
+    if (this.#hasEnded || this.#closing === undefined) return;
+    const { client, upstream } = this;
+    if (client.isSettled) client.wire.end();
+    if (upstream.isEnded && upstream.isSettled) upstream.wire.end();
+    if (upstream.isWrittenOff && upstream.closeSent !== undefined) upstream.wire.end();
+    if (client.isGone && upstream.isGone) return this.#end();
+    if (!this.#isTearingDown && client.isSettled && upstream.isSettled) {
+      this.#isTearingDown = true;
+      this.#armCloseTimer();
+    }
+  }
+
+  #armCloseTimer(): void {
+    this.#closeTimerArmedAt = this.#wheel.now;
+    this.#wheel.arm(this.#timer, this.#settings.timeouts.closeMs);
+  }
+
+  #onTimer(): void {
+    if (this.#closing === undefined) return this.#onOpenTimer();
+    // A slow reader that still takes what was sent before the Close gets it all.
+    if (this.#takesMore(this.client) || this.#takesMore(this.upstream)) return this.#armCloseTimer();
+    this.client.cut();
+    this.upstream.cut();
+    this.#end();
+  }
+
+  #takesMore(leg: Leg): boolean {
+    return !leg.isGone && leg.wire.queued > 0 && leg.tookAt > this.#closeTimerArmedAt;
+  }
+
+  #onOpenTimer(): void {
+    const now = this.#wheel.clock();
+    const { timeouts, closeCodes } = this.#settings;
+    if (timeouts.lifetimeMs > 0 && now >= this.#openedAt + timeouts.lifetimeMs)
+      return this.#expire("lifetime", closeCodes);
+    const activeAt = Math.max(this.client.activeAt, this.upstream.activeAt);
+    if (timeouts.idleMs > 0 && now >= activeAt + timeouts.idleMs) return this.#expire("idle", closeCodes);
+    if (this.#isDead(this.client, now)) return this.#bury(this.client);
+    if (this.#isDead(this.upstream, now)) return this.#bury(this.upstream);
+    this.#pingIfSilent(this.client, now);
+    this.#pingIfSilent(this.upstream, now);
+    this.#armOpenTimer();
+  }
+
+  #expire(what: "idle" | "lifetime", codes: RouteCloseCodes): void {
+    const reason = what === "idle" ? "idle_timeout" : "lifetime";
+    this.close({ reason, code: codes[what], text: what === "idle" ? "idle timeout" : "lifetime over" });
+  }
+
+  /** A leg that is paused cannot be heard, and one that still takes bytes is slow, not dead. */
+  #isDead(leg: Leg, now: number): boolean {
+    const { pingMs, misses } = this.#settings.keepalive;
+    return pingMs > 0 && !leg.isPaused && now >= lifeSign(leg) + pingMs * misses;
+  }
+
+  #bury(leg: Leg): void {
+    this.#beginClosing({ reason: "dead_peer", initiator: "gateway", detail: `the ${leg.side} answers no pings` }, "");
+    leg.isWrittenOff = true;
+    leg.cut();
+    leg.other.close(leg.side === "client" ? closeCode.goingAway : this.#settings.closeCodes.upstreamLost, "");
+    if (leg.other.isStuckInFrame) leg.other.wire.end();
+    this.#settle();
+  }
+
+  #pingIfSilent(leg: Leg, now: number): void {
+    const { pingMs } = this.#settings.keepalive;
+    if (pingMs > 0 && !leg.isPaused && now >= Math.max(lifeSign(leg), leg.pingedAt) + pingMs) leg.ping();
+  }
+
+  #armOpenTimer(): void {
+    const now = this.#wheel.clock();
+    const { timeouts, keepalive } = this.#settings;
+    let due = Number.POSITIVE_INFINITY;
+    if (keepalive.pingMs > 0) {
+      due = Math.min(nextPing(this.client, now, keepalive), nextPing(this.upstream, now, keepalive));
+    }
+    if (timeouts.idleMs > 0)
+      due = Math.min(due, Math.max(this.client.activeAt, this.upstream.activeAt) + timeouts.idleMs);
+    if (timeouts.lifetimeMs > 0) due = Math.min(due, this.#openedAt + timeouts.lifetimeMs);
+    if (due !== Number.POSITIVE_INFINITY) this.#wheel.arm(this.#timer, Math.max(0, due - now));
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#wheel.disarm(this.#timer);
+    this.#observer.onSessionEnd(this, this.#describeEnd());
+  }
+
+  #describeEnd(): SessionEnd {
+    const { client, upstream } = this;
+    const closing = this.#closing ?? { reason: "internal", initiator: "gateway", detail: undefined };
+    return {
+      reason: closing.reason,
+      initiator: closing.initiator,
+      ...(client.closeReceived === undefined ? {} : { clientCode: client.closeReceived }),
+      ...(client.closeSent === undefined ? {} : { sentToClient: client.closeSent }),
+      ...(upstream.closeReceived === undefined ? {} : { upstreamCode: upstream.closeReceived }),
+      ...(upstream.closeSent === undefined ? {} : { sentToUpstream: upstream.closeSent }),
+      ...(this.#closeReason === "" ? {} : { closeReason: this.#closeReason }),
+      ...(closing.detail === undefined ? {} : { detail: closing.detail }),
+      isClean: isClean(client) && isClean(upstream),
+    };
+  }
+}
+
+function isClean(leg: Leg): boolean {
+  return leg.closeReceived !== undefined && leg.closeSent !== undefined;
+}
+
+/** The last moment at which the peer showed that it lives: it sent something, or its system took something. */
+function lifeSign(leg: Leg): number {
+  return Math.max(leg.seenAt, leg.tookAt);
+}
+
+function nextPing(leg: Leg, now: number, keepalive: RouteSettings["keepalive"]): number {
+  if (leg.isPaused) return now + keepalive.pingMs;
+  const dead = lifeSign(leg) + keepalive.pingMs * keepalive.misses;
+  return Math.min(dead, Math.max(lifeSign(leg), leg.pingedAt) + keepalive.pingMs);
+}
+
+/** The counters of what a leg's peer sent. */
+export function trafficOf(leg: Leg): Traffic {
+  const { messages, frames, bytes, pings, pongs } = leg.scanner;
+  return { messages, frames, bytes, pings, pongs };
+}
