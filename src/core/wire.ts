@@ -31,3 +31,11 @@ export interface Receiver {
 
 /** `address` is a literal without brackets. */
 export type PeerAddress = { readonly address: string; readonly port: number };
+
+/** Hears nothing and says nothing: for a wire that nobody listens to yet, or any more. */
+export const silentReceiver: Receiver = {
+  onBytes() {},
+  onWritable() {},
+  onEnd() {},
+  onClose() {},
+};

@@ -65,6 +65,15 @@ export class ClientConnection implements Receiver, BodyOwner {
     return this.#response === undefined || this.#input.length > 0 || this.#interims > 0;
   }
 
+  /** True if a part of the request was taken by the upstream since this was last asked. */
+  takesProgress(): boolean {
+    const writer = this.#writer;
+    if (writer === undefined || writer.isDone) return false;
+    const { hasProgressed } = writer;
+    writer.hasProgressed = false;
+    return hasProgressed;
+  }
+
   /** While it waits in a pool, somebody wants to know when it is gone. */
   set onUnusable(tell: (() => void) | undefined) {
     this.#onUnusable = tell;
@@ -165,7 +174,8 @@ export class ClientConnection implements Receiver, BodyOwner {
   }
 
   #onSwitched(head: ResponseHead): void {
-    if (this.#request?.isHandshake !== true) throw new GatewayError("upstream_invalid", "the upstream switched protocols unasked");
+    if (this.#request?.isHandshake !== true)
+      throw new GatewayError("upstream_invalid", "the upstream switched protocols unasked");
     const response = this.#response;
     this.#response = undefined;
     this.#isOver = true;

@@ -1,7 +1,7 @@
 import type { Socket, TCPSocketListenOptions } from "bun";
-import type { Receiver } from "../../core/wire.ts";
+import { type Receiver, silentReceiver } from "../../core/wire.ts";
 import { closeError, socketEvents } from "./socket-events.ts";
-import { type SocketState, SocketWire, silent } from "./socket-wire.ts";
+import { type SocketState, SocketWire } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
 export type ListenOptions = {
@@ -45,7 +45,7 @@ export function listen(options: ListenOptions): PortListener {
 
 function accept(socket: Socket<SocketState>, options: ListenOptions): void {
   const peer = { address: socket.remoteAddress, port: socket.remotePort };
-  const wire = new SocketWire(socket, peer, silent);
+  const wire = new SocketWire(socket, peer, silentReceiver);
   socket.data = { wire };
   const receiver = options.onConnection(wire);
   if (!wire.isClosed) wire.receiver = receiver;

@@ -13,7 +13,7 @@ export const socketEvents = {
     socket.data.wire?.ended();
   },
   error(socket, error) {
-    socket.data.wire?.closed(error);
+    socket.data.wire?.failed(error);
   },
 } as const satisfies SocketHandler<SocketState>;
 

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import type { PeerAddress, Receiver, Wire } from "../../core/wire.ts";
+import { type PeerAddress, type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 /** What a socket of ours carries in `data`: the wire, once the socket is open. */
@@ -54,7 +54,7 @@ export class SocketWire implements Wire {
 
   destroy(): void {
     if (this.#isClosed) return;
-    this.receiver = silent;
+    this.receiver = silentReceiver;
     this.closed(undefined);
     // Not terminate(): what the kernel holds shall still reach the peer.
     this.#socket.end();
@@ -84,6 +84,12 @@ export class SocketWire implements Wire {
     if (!this.#isClosed) this.receiver.onEnd();
   }
 
+  /** Bun's `error` event: one of our own handlers threw. Only this wire pays for it. */
+  failed(error: Error): void {
+    this.closed(error);
+    this.#socket.end();
+  }
+
   /** Bun's `close` event. */
   closed(error: Error | undefined): void {
     if (this.#isClosed) return;
@@ -92,11 +98,3 @@ export class SocketWire implements Wire {
     this.receiver.onClose(error);
   }
 }
-
-/** Hears nothing and says nothing: the receiver of a wire that nobody wants any more. */
-export const silent: Receiver = {
-  onBytes() {},
-  onWritable() {},
-  onEnd() {},
-  onClose() {},
-};

@@ -1,0 +1,88 @@
+import { GatewayError } from "../../core/errors.ts";
+import type { Exchange, Next, Reply } from "../../core/exchange.ts";
+import type { WeightedUpstream } from "../../core/snapshot.ts";
+import type { Wire } from "../../core/wire.ts";
+import type { TimerWheel } from "../../kit/timer-wheel.ts";
+import type { ClientConnection } from "../http1/client-connection.ts";
+import type { DialOptions } from "../net/dial.ts";
+import { RoundRobin } from "../upstreams/balancer.ts";
+import type { Endpoint } from "../upstreams/endpoint.ts";
+import type { Lease, Upstream } from "../upstreams/upstream.ts";
+import { openTunnel } from "./handshake.ts";
+import { sendRequest } from "./request.ts";
+
+/** What forwarding needs from the gateway. */
+export type ForwardParts = {
+  readonly wheel: TimerWheel;
+  readonly dial: (options: DialOptions) => Promise<Wire>;
+  readonly upstream: (name: string) => Upstream<ClientConnection> | undefined;
+};
+
+/** One try: an endpoint that is lent for it. */
+export type Attempt = {
+  readonly exchange: Exchange;
+  readonly parts: ForwardParts;
+  readonly endpoint: Endpoint<ClientConnection>;
+};
+
+/** How many endpoints an exchange is tried on at most. */
+const maxTries = 3;
+
+/** The innermost step of a route's way: lends an endpoint, dials it, sends the head, and brings back the answer. */
+export function createForward(targets: readonly WeightedUpstream[], parts: ForwardParts): Next {
+  const choose = createChoice(targets);
+  return (exchange) => forward(exchange, choose(), parts);
+}
+
+async function forward(exchange: Exchange, name: string, parts: ForwardParts): Promise<Reply> {
+  const upstream = parts.upstream(name);
+  if (upstream === undefined) throw new GatewayError("upstream_empty", `there is no upstream ${name}`);
+  exchange.notes.upstream = name;
+  const tried = new Set<Endpoint<ClientConnection>>();
+  for (;;) {
+    const lease = upstream.lease(exchange.kind === "handshake" ? "sessions" : "requests", tried);
+    const { endpoint } = lease;
+    tried.add(endpoint);
+    exchange.notes.endpoint = endpoint.address;
+    exchange.notes.tries++;
+    try {
+      return await tryEndpoint({ exchange, parts, endpoint }, lease);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || !error.canRetry || tried.size >= maxTries) throw error;
+      if (exchange.scope.disposed || tried.size >= upstream.status.endpoints.length) throw error;
+    }
+  }
+}
+
+/** The lease is given back at once if the try fails, and otherwise when the exchange, or its session, ends. */
+async function tryEndpoint(attempt: Attempt, lease: Lease<ClientConnection>): Promise<Reply> {
+  try {
+    const reply = await (attempt.exchange.kind === "handshake" ? openTunnel(attempt) : sendRequest(attempt));
+    keepUntilEnd(attempt.exchange, lease);
+    return reply;
+  } catch (error) {
+    lease[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function keepUntilEnd(exchange: Exchange, lease: Disposable): void {
+  if (exchange.scope.disposed) throw new GatewayError("client_gone", "the client closed the connection");
+  exchange.scope.use(lease);
+}
+
+/** Chooses among a route's upstreams by weight. */
+function createChoice(targets: readonly WeightedUpstream[]): () => string {
+  const candidates = targets
+    .filter(({ weight }) => weight > 0)
+    .map(({ upstream, weight }) => ({ upstream, weight, load: 0 }));
+  const [only] = candidates;
+  if (only === undefined) {
+    return () => {
+      throw new GatewayError("upstream_empty", "the route sends nothing anywhere: all weights are 0");
+    };
+  }
+  if (candidates.length === 1) return () => only.upstream;
+  const turns = new RoundRobin();
+  return () => turns.pick(candidates).upstream;
+}

@@ -1,0 +1,107 @@
+import { GatewayError } from "../../core/errors.ts";
+import type { Exchange, Reply } from "../../core/exchange.ts";
+import { Timer } from "../../kit/timer-wheel.ts";
+import type { ClientConnection, IncomingResponse } from "../http1/client-connection.ts";
+import { connect } from "./connect.ts";
+import type { Attempt } from "./forward.ts";
+import { removeHopByHop } from "./hop-by-hop.ts";
+import { type OutgoingFraming, upstreamHead } from "./upstream-head.ts";
+
+/** RFC 9110 §9.2.2. */
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** Sends a request over an idle connection or a fresh one, and returns the answer with its body still to come. */
+export async function sendRequest(attempt: Attempt): Promise<Reply> {
+  const reused = attempt.endpoint.pool.take();
+  if (reused === undefined) return exchangeOn(attempt, (await connect(attempt)).connection);
+  try {
+    return await exchangeOn(attempt, reused);
+  } catch (error) {
+    if (!mayRepeat(attempt.exchange, reused, error)) throw error;
+    attempt.exchange.notes.tries++;
+    return exchangeOn(attempt, (await connect(attempt)).connection);
+  }
+}
+
+/** A kept connection may have ended just as it was used: RFC 9112 §9.3.1 allows to repeat what is idempotent. */
+function mayRepeat(exchange: Exchange, connection: ClientConnection, error: unknown): boolean {
+  if (!(error instanceof GatewayError) || error.code !== "upstream_lost") return false;
+  if (connection.hasHeard || exchange.scope.disposed) return false;
+  return idempotent.has(exchange.head.method) && (exchange.body === undefined || exchange.body instanceof Uint8Array);
+}
+
+async function exchangeOn(attempt: Attempt, connection: ClientConnection): Promise<Reply> {
+  const { exchange, endpoint, parts } = attempt;
+  const release = exchange.scope.adopt(connection, (used) => {
+    if (used.isReusable && !endpoint.isLeaving) endpoint.pool.put(used, parts.wheel.now);
+    else used.destroy();
+  });
+  const deadline = new ResponseDeadline(attempt, release);
+  try {
+    const framing = outgoingFraming(exchange);
+    const response = await connection.request({
+      method: exchange.head.method,
+      head: upstreamHead(exchange, framing, endpoint.address),
+      framing: framing.kind === "handshake" ? "none" : framing.kind,
+      body: exchange.body,
+      isHandshake: false,
+      onInterim: (status, headers) => {
+        removeHopByHop(headers);
+        exchange.interim(status, headers);
+      },
+    });
+    return toReply(response, exchange.head.method);
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+function outgoingFraming(exchange: Exchange): OutgoingFraming {
+  const { body, head } = exchange;
+  if (body === undefined) {
+    // A method that usually has content says that there is none (RFC 9110 §8.6).
+    return head.method === "POST" || head.method === "PUT" ? { kind: "length", length: 0 } : { kind: "none" };
+  }
+  return body.length === undefined ? { kind: "chunked" } : { kind: "length", length: body.length };
+}
+
+/** An upstream's answer as a reply: without hop-by-hop fields, and with a length only where it is not that of the body. */
+export function toReply(response: IncomingResponse, method: string): Reply {
+  const { head, body } = response;
+  const { headers } = head;
+  removeHopByHop(headers);
+  const isAboutGet = method === "HEAD" || head.status === 304;
+  if (!isAboutGet) headers.delete("content-length");
+  return { kind: "response", status: head.status, reason: head.reason, headers, body };
+}
+
+/** Ends the connection if the answer's head does not come in time. The time in which the request's body still moves does not count. */
+class ResponseDeadline implements Disposable {
+  readonly #attempt: Attempt;
+  readonly #connection: ClientConnection;
+  readonly #timer: Timer;
+
+  constructor(attempt: Attempt, connection: ClientConnection) {
+    this.#attempt = attempt;
+    this.#connection = connection;
+    this.#timer = new Timer(() => this.#onTimer());
+    this.#arm();
+  }
+
+  [Symbol.dispose](): void {
+    this.#attempt.parts.wheel.disarm(this.#timer);
+  }
+
+  #arm(): void {
+    const { requestMs } = this.#attempt.exchange.route.timeouts;
+    if (requestMs > 0) this.#attempt.parts.wheel.arm(this.#timer, requestMs);
+  }
+
+  #onTimer(): void {
+    if (this.#connection.takesProgress()) return this.#arm();
+    const { requestMs } = this.#attempt.exchange.route.timeouts;
+    this.#connection.destroy(
+      new GatewayError("upstream_timeout", `the upstream gave no answer within ${requestMs} ms`),
+    );
+  }
+}
