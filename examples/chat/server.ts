@@ -1,4 +1,4 @@
 import { runExample } from "../shared/run-example.ts";
 import { chat } from "./app.ts";
 
-process.exit(await runExample(chat, process.argv.slice(2)));
+process.exitCode = await runExample(chat, process.argv.slice(2));

@@ -16,17 +16,13 @@ export function readClose(query: URLSearchParams): Close | { readonly problem: s
     if (query.getAll(name).length > 1) return { problem: `${name} is given more than once` };
   }
   const code = query.get("code");
-  const reason = query.get("reason");
-  if (code === null) return { code: 4321, reason: reason ?? "test" };
-  if (code === "none")
-    return reason
-      ? { problem: "a reason needs a code: a Close frame has both, or only a code, or neither" }
-      : { code: undefined, reason: "" };
-  if (!/^[0-9]{4}$/.test(code) || !maySend(Number(code)))
+  const reason = query.get("reason") ?? (code === null ? "test" : "");
+  if (code === "none") return reason === "" ? { code: undefined, reason } : { problem: "a reason needs a code" };
+  if (code !== null && !(/^[0-9]{4}$/.test(code) && maySend(Number(code))))
     return { problem: `${JSON.stringify(code)} cannot be sent in a Close frame; ${LEGAL}` };
-  const bytes = Buffer.byteLength(reason ?? "");
+  const bytes = Buffer.byteLength(reason);
   if (bytes > REASON_BYTES) return { problem: `the reason has ${bytes} bytes; at most ${REASON_BYTES} fit` };
-  return { code: Number(code), reason: reason ?? "" };
+  return { code: code === null ? 4321 : Number(code), reason };
 }
 
 function maySend(code: number): boolean {

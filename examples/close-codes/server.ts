@@ -1,4 +1,4 @@
 import { runExample } from "../shared/run-example.ts";
 import { closeCodes } from "./app.ts";
 
-process.exit(await runExample(closeCodes, process.argv.slice(2)));
+process.exitCode = await runExample(closeCodes, process.argv.slice(2));

@@ -76,4 +76,6 @@ async function untilTold(untilStdinEnds: boolean): Promise<void> {
     process.stdin.once("end", resolve).once("error", resolve).resume();
   }
   await promise;
+  // An open stdin would keep the process alive.
+  process.stdin.destroy();
 }

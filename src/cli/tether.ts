@@ -23,5 +23,8 @@ export async function tether(args: readonly string[]): Promise<number> {
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, end);
   process.stdin.once("end", end).once("error", end).resume();
-  return child.exited;
+  const code = await child.exited;
+  // An open stdin would keep the process alive.
+  process.stdin.destroy();
+  return code;
 }
