@@ -1,0 +1,134 @@
+import type { z } from "zod";
+import type { ControlSettings } from "../../core/configuration.ts";
+import { formatAddress } from "../../core/snapshot.ts";
+import { nearest } from "../../kit/nearest.ts";
+import type { listenerSchema } from "./listeners.ts";
+import { type Route, targetsOf } from "./routes.ts";
+import { type Draft, type Entries, report } from "./sections.ts";
+import { warnOfUnreachable } from "./unreachable.ts";
+import type { upstreamSchema } from "./upstreams.ts";
+
+/** Everything that the sections of a configuration come to. */
+export type Parts = {
+  readonly admin: ControlSettings["admin"] | undefined;
+  readonly listeners: Entries<z.output<typeof listenerSchema>>;
+  readonly upstreams: Entries<z.output<typeof upstreamSchema>>;
+  readonly routes: Entries<Route>;
+};
+
+/** Checks what no part of a configuration can know by itself. */
+export function checkAcross(draft: Draft, parts: Parts): void {
+  checkListeners(draft, parts);
+  for (const [name, { parts: route }] of parts.routes) {
+    checkTargets(draft, name, route, parts.upstreams);
+    checkFilters(draft, name, route);
+  }
+  for (const [name, { parts: upstream }] of parts.upstreams) {
+    const weights = upstream.endpoints?.map((endpoint) => ("weight" in endpoint ? endpoint.weight : 1)) ?? [1];
+    if (weights.some((weight) => weight > 0)) continue;
+    const says = "every endpoint has weight 0, so none takes anything";
+    report(draft, ["upstreams", name, "endpoints"], { severity: "warning", says, try: "give one of them a weight" });
+  }
+  if (parts.routes.size === 0) {
+    const says = "there are no routes, so every request gets 404";
+    report(draft, ["routes"], { severity: "warning", says, try: "add routes: { all: { to: name-of-an-upstream } }" });
+  }
+  // What cannot be read may be what uses an upstream, or what comes before a route.
+  if ([...parts.routes.values()].some((entry) => entry.whole === undefined)) return;
+  warnOfUnused(draft, parts);
+  warnOfUnreachable(draft, parts.routes);
+}
+
+function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
+  if (listeners.size === 0) {
+    const says = "there are no listeners, so nobody can connect";
+    report(draft, ["listeners"], { says, try: 'add listeners: { web: { address: ":8080" } }' });
+  }
+  const taken = new Map<string, string>();
+  for (const [name, { parts: listener }] of listeners) {
+    const { address, limits } = listener;
+    if (limits !== undefined && limits.requestLine > limits.head) {
+      const says = "the request line is a part of the head, and may be longer than all of it";
+      report(draft, ["listeners", name, "limits"], { says, try: "write a head of at least requestLine" });
+    }
+    if (address === undefined || address.port === 0) continue;
+    const key = formatAddress(address);
+    const owner = taken.get(key) ?? (admin !== undefined && overlaps(admin, address) ? "the admin API" : undefined);
+    if (owner !== undefined) {
+      const says = `${key} is taken by ${owner}`;
+      report(draft, ["listeners", name, "address"], { says, try: "choose another port" });
+    }
+    taken.set(key, `the listener ${name}`);
+  }
+}
+
+function overlaps(a: { host: string; port: number }, b: { host: string; port: number }): boolean {
+  if (a.port !== b.port) return false;
+  return a.host === b.host || [a.host, b.host].some((host) => host === "0.0.0.0" || host === "::");
+}
+
+function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstreams: Parts["upstreams"]): void {
+  const targets = targetsOf(route.to);
+  for (const [at, { upstream }] of targets.entries()) {
+    if (upstreams.has(upstream)) continue;
+    const meant = nearest(upstream, upstreams.keys());
+    const place = whereNamed(draft, ["routes", name, "to"], at);
+    report(draft, place, {
+      says: `there is no upstream ${JSON.stringify(upstream)}`,
+      try: meant === undefined ? `add it under upstreams` : `write ${meant}`,
+    });
+  }
+  const answering = route.filters?.find((filter) => filter.type === "redirect" || filter.type === "respond");
+  const saysNothing =
+    route.to === undefined && !draft.root.members?.get("routes")?.tree.members?.get(name)?.tree.members?.has("to");
+  if (saysNothing && route.filters !== undefined && answering === undefined) {
+    const says = "nothing says where this route leads";
+    draft.findings.addToKey(draft.root, ["routes", name], {
+      says,
+      try: "add to: name-of-an-upstream, or a redirect or respond filter",
+    });
+  }
+  if (targets.length > 0 && answering !== undefined) {
+    const says = `the filter ${answering.type} answers, so nothing gets to an upstream`;
+    report(draft, ["routes", name, "to"], { severity: "warning", says, try: "remove one of the two" });
+  }
+  if (targets.length > 0 && targets.every((target) => target.weight === 0)) {
+    const says = "every upstream has weight 0, so none takes anything";
+    report(draft, ["routes", name, "to"], { severity: "warning", says, try: "give one of them a weight" });
+  }
+}
+
+/** The path of the name in one target, whichever of its three forms `to` has. */
+function whereNamed(draft: Draft, to: readonly string[], at: number): readonly (string | number)[] {
+  const [, name = ""] = to;
+  const tree = draft.root.members?.get("routes")?.tree.members?.get(name)?.tree.members?.get("to")?.tree;
+  const item = tree?.items?.[at];
+  if (item === undefined) return to;
+  return item.members === undefined ? [...to, at] : [...to, at, "upstream"];
+}
+
+function checkFilters(draft: Draft, name: string, route: Partial<Route>): void {
+  for (const [at, filter] of route.filters?.entries() ?? []) {
+    if (filter.type !== "rewrite" || !("prefix" in filter) || route.match === undefined) continue;
+    const { kind } = route.match.path;
+    if (kind === "prefix" || kind === "exact") continue;
+    const hint = `write rewrite: { regex: "^/(.*)$", to: "${filter.prefix.replace(/\/$/, "")}/$1" }, or a path to match`;
+    const says = `this replaces the path that was matched, and the route matches ${kind === "any" ? "any path" : "a regex"}`;
+    report(draft, ["routes", name, "filters", at, "rewrite", "prefix"], { says, try: hint });
+  }
+}
+
+function warnOfUnused(draft: Draft, { routes, upstreams }: Parts): void {
+  const used = new Set(
+    [...routes.values()].flatMap(({ parts }) => targetsOf(parts.to).map((target) => target.upstream)),
+  );
+  for (const name of upstreams.keys()) {
+    if (used.has(name)) continue;
+    const problem = {
+      severity: "warning",
+      says: "no route leads here",
+      try: "name it in the to of a route, or remove it",
+    } as const;
+    draft.findings.addToKey(draft.root, ["upstreams", name], problem);
+  }
+}

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import type { ListenerSettings } from "../../core/snapshot.ts";
+import { parseIpRange } from "../../kit/ip-range.ts";
+import { parseListenAddress } from "./addresses.ts";
+import { duration, list, Misread, map, parsed, size, whole } from "./fields.ts";
+
+/** An address or a CIDR range, as it was written. */
+export function ipRange() {
+  return parsed({
+    write: "write an address or a range such as 10.0.0.0/8",
+    title: "address range",
+    parse: (text) =>
+      parseIpRange(text) === undefined
+        ? new Misread(`"${text}" is no IP address or range`, "write an address or a range such as 10.0.0.0/8")
+        : text,
+  });
+}
+
+const timeouts = map({
+  head: duration().prefault("10s").describe("From the first byte of a request to the end of its head (408)."),
+  keepAlive: duration().prefault("75s").describe("How long a connection may wait for its next request."),
+});
+
+const offOrCount = "write off, or a whole number from 1";
+
+const limits = map({
+  requestLine: size(64, 1024 ** 2)
+    .prefault("8KB")
+    .describe("Size of the request line (414)."),
+  head: size(256, 4 * 1024 ** 2)
+    .prefault("32KB")
+    .describe("Size of the request line and all header lines (431)."),
+  headers: whole(1, 10_000).prefault(100).describe("Header lines (431)."),
+  connections: z
+    .union([z.literal("off"), z.int({ error: offOrCount }).min(1, { error: offOrCount })], { error: offOrCount })
+    .prefault("off")
+    .describe("Connections open at once; a further one gets 503."),
+  pending: whole(1, 10_000_000)
+    .prefault(10_000)
+    .describe(
+      "Connections without a complete head, and handshakes without an answer, at once; a further one gets 503.",
+    ),
+  pendingPerAddress: whole(1, 10_000_000).prefault(1000).describe("The same for one client address (429)."),
+});
+
+/** One member of `listeners`. */
+export const listenerSchema = map(
+  {
+    address: parsed({
+      write: 'write an address such as ":8080", "127.0.0.1:8080" or "[::1]:8080"',
+      title: "address",
+      parse: parseListenAddress,
+    }).describe("Address and port to listen on. `:8080` means every IPv4 interface, port 0 any free port."),
+    trustedProxies: list(ipRange(), "[ 10.0.0.0/8 ]")
+      .prefault([])
+      .describe("Addresses and ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed."),
+    timeouts: timeouts.prefault({}).describe("How long a client may take."),
+    limits: limits.prefault({}).describe("What one listener takes on at most."),
+  },
+  'a map such as { address: ":8080" }',
+);
+
+/** A listener for the model. */
+export function listenerSettings(name: string, listener: z.output<typeof listenerSchema>): ListenerSettings {
+  const { connections, ...limits } = listener.limits;
+  return {
+    name,
+    host: listener.address.host,
+    port: listener.address.port,
+    trustedProxies: listener.trustedProxies,
+    timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },
+    limits: { ...limits, connections: connections === "off" ? 0 : connections },
+  };
+}

@@ -1,0 +1,71 @@
+import type { Configuration, ConfigurationText, Reading } from "../../core/configuration.ts";
+import { checkAcross } from "./across.ts";
+import { adminSettings, drainSettings } from "./control.ts";
+import { Findings } from "./findings.ts";
+import { listenerSchema, listenerSettings } from "./listeners.ts";
+import { mergeTrees } from "./merge.ts";
+import { routeSchema, routeSettings } from "./routes.ts";
+import { configurationSchema } from "./schema.ts";
+import { checkTopLevel, type Draft, type Entries, readEntries, readSection, report } from "./sections.ts";
+import { upstreamSchema, upstreamSettings } from "./upstreams.ts";
+import { readYaml } from "./yaml-text.ts";
+
+/** Environment variables by name. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads, merges and checks texts of our own YAML. Every problem of every text becomes an issue; an error withholds the configuration. */
+export function readConfiguration(
+  texts: readonly ConfigurationText[],
+  environment: Environment = process.env,
+): Reading {
+  const findings = new Findings();
+  const trees = texts.map((text) => readYaml(text, findings));
+  const root = mergeTrees(
+    trees.filter((tree) => tree !== undefined && tree !== "broken"),
+    { findings, fallback: texts[0]?.source ?? "" },
+  );
+  const configuration = readRoot({ root, findings }, { environment, isReadable: !trees.includes("broken") });
+  const issues = findings.inOrder(texts.map((text) => text.source));
+  return { configuration: findings.hasErrors ? undefined : configuration, issues };
+}
+
+function readRoot(draft: Draft, given: { environment: Environment; isReadable: boolean }): Configuration | undefined {
+  const { shape } = configurationSchema;
+  checkTopLevel(draft, Object.keys(shape));
+  const admin = readAdmin(draft, given.environment);
+  const log = readSection(draft, "log", shape.log);
+  const drain = readSection(draft, "drain", shape.drain);
+  readSection(draft, "workers", shape.workers);
+  const listeners = readEntries(draft, "listeners", listenerSchema);
+  const upstreams = readEntries(draft, "upstreams", upstreamSchema);
+  const routes = readEntries(draft, "routes", routeSchema);
+  // What refers to a text that cannot be read is not wrong because of that.
+  if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
+  if (admin === undefined || log === undefined || drain === undefined) return undefined;
+  return {
+    model: {
+      listeners: settingsOf(listeners, listenerSettings),
+      routes: settingsOf(routes, routeSettings),
+      upstreams: settingsOf(upstreams, upstreamSettings),
+    },
+    settings: { admin, log, drain: drainSettings(drain) },
+  };
+}
+
+function readAdmin(draft: Draft, environment: Environment) {
+  const section = readSection(draft, "admin", configurationSchema.shape.admin);
+  if (section === undefined) return undefined;
+  const settings = adminSettings(section, environment);
+  if (!("problem" in settings)) return settings;
+  report(draft, ["admin", settings.at], settings.problem);
+  return undefined;
+}
+
+function settingsOf<Value, Settings>(
+  entries: Entries<Value>,
+  make: (name: string, value: Value) => Settings,
+): readonly Settings[] {
+  const settings: Settings[] = [];
+  for (const [name, { whole }] of entries) if (whole !== undefined) settings.push(make(name, whole));
+  return settings;
+}

@@ -1,0 +1,108 @@
+import { z } from "zod";
+import type { RouteSettings, WeightedUpstream } from "../../core/snapshot.ts";
+import { closeCode, duration, list, map, quotedOr, text, whole, word } from "./fields.ts";
+import { filterSchema } from "./filters.ts";
+import { matchSchema } from "./match.ts";
+
+/** What a target weighs that says nothing about it. */
+const usualWeight = 100;
+
+const target = z.union(
+  [
+    text("write the name of an upstream"),
+    map({
+      upstream: text("write the name of an upstream").describe("Name of an upstream."),
+      weight: whole(0, 1000).prefault(usualWeight).describe("Share in relation to the other upstreams of the list."),
+    }),
+  ],
+  { error: quotedOr("write the name of an upstream, or { upstream: name, weight: 90 }") },
+);
+
+const to = z
+  .union([text("write the name of an upstream"), z.array(target).min(1, { error: "write at least one upstream" })], {
+    error: quotedOr("write the name of an upstream, or a list such as [ { upstream: a, weight: 90 } ]"),
+  })
+  .optional()
+  .describe("Name of an upstream, or a list of names or maps with the keys below. Needed unless a filter answers.");
+
+const timeouts = map({
+  connect: duration().prefault("5s").describe("TCP connect to one endpoint."),
+  handshake: duration().prefault("10s").describe("WebSocket: from the client's handshake to the upstream's 101 (504)."),
+  idle: duration().prefault("off").describe("WebSocket: no frame from either side."),
+  lifetime: duration().prefault("off").describe("WebSocket: age of a session."),
+  close: duration().prefault("5s").describe("WebSocket: how long closing may take."),
+  request: duration()
+    .prefault("60s")
+    .describe("HTTP: from the request to the head of its answer (504), and the longest pause while a body is blocked."),
+});
+
+const keepalive = z.union(
+  [
+    z.literal("off"),
+    map({
+      ping: duration().prefault("30s").describe("How often a silent side of a session is pinged."),
+      misses: whole(1, 100).prefault(3).describe("After how many unanswered intervals a side counts as dead."),
+    }),
+  ],
+  { error: "write { ping: 30s, misses: 3 }, or off" },
+);
+
+const closeCodes = map({
+  idle: closeCode().prefault(1001).describe("`timeouts.idle` has passed."),
+  lifetime: closeCode().prefault(1001).describe("`timeouts.lifetime` has passed."),
+  upstreamLost: closeCode().prefault(1014).describe("The upstream went away without a Close frame."),
+});
+
+/** One member of `routes`. */
+export const routeSchema = map(
+  {
+    match: matchSchema
+      .prefault({})
+      .describe("What the route is for; without it, everything that no other route matches."),
+    filters: list(filterSchema, "[ { rewrite: { prefix: / } } ]")
+      .prefault([])
+      .describe("Steps on the way, in this order, for HTTP and WebSocket alike."),
+    to,
+    timeouts: timeouts.prefault({}).describe("How long things may take; `off` switches one off."),
+    keepalive: keepalive.prefault({}).describe("Pings of the gateway, or `off`."),
+    closeCodes: closeCodes.prefault({}).describe("Codes of the Close frames that the gateway makes itself."),
+    onChange: word("keep", "drain", "close")
+      .prefault("keep")
+      .describe(
+        "What happens to open sessions when the route changes. A deleted route drains, unless it says `close`.",
+      ),
+  },
+  "a map such as { to: name-of-an-upstream }",
+);
+
+/** A route as the schema gives it. */
+export type Route = z.output<typeof routeSchema>;
+
+/** A route for the model. */
+export function routeSettings(name: string, route: Route): RouteSettings {
+  const { keepalive, timeouts } = route;
+  return {
+    name,
+    match: route.match,
+    filters: route.filters,
+    to: targetsOf(route.to),
+    timeouts: {
+      connectMs: timeouts.connect,
+      handshakeMs: timeouts.handshake,
+      idleMs: timeouts.idle,
+      lifetimeMs: timeouts.lifetime,
+      closeMs: timeouts.close,
+      requestMs: timeouts.request,
+    },
+    keepalive: keepalive === "off" ? { pingMs: 0, misses: 3 } : { pingMs: keepalive.ping, misses: keepalive.misses },
+    closeCodes: route.closeCodes,
+    onChange: route.onChange,
+  };
+}
+
+/** Where a route leads, with weights. */
+export function targetsOf(to: Route["to"]): readonly WeightedUpstream[] {
+  if (to === undefined) return [];
+  if (typeof to === "string") return [{ upstream: to, weight: usualWeight }];
+  return to.map((target) => (typeof target === "string" ? { upstream: target, weight: usualWeight } : target));
+}

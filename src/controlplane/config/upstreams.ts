@@ -1,0 +1,56 @@
+import { z } from "zod";
+import type { UpstreamSettings } from "../../core/snapshot.ts";
+import { parseEndpointAddress } from "./addresses.ts";
+import { duration, list, map, parsed, whole, word } from "./fields.ts";
+
+/** What an endpoint weighs that says nothing about it. */
+const usualWeight = 100;
+
+const address = () =>
+  parsed({ write: "write host:port, such as 127.0.0.1:8888", title: "host:port", parse: parseEndpointAddress });
+
+const endpoint = z.union(
+  [
+    address(),
+    map({
+      address: address().describe("Name or IP address, and port."),
+      weight: whole(0, 1000)
+        .prefault(usualWeight)
+        .describe("Share in relation to the other endpoints; 0 takes nothing new, 50 half of the usual."),
+    }),
+  ],
+  { error: "write host:port, or { address: host:port, weight: 50 }" },
+);
+
+/** One member of `upstreams`. */
+export const upstreamSchema = map(
+  {
+    endpoints: list(endpoint, "[ 127.0.0.1:8888 ]")
+      .min(1, { error: "write at least one endpoint, such as [ 127.0.0.1:8888 ]" })
+      .describe("Where the application listens."),
+    balance: word("least-sessions", "round-robin")
+      .prefault("least-sessions")
+      .describe(
+        "`least-sessions`: the endpoint with the fewest open sessions for its weight. `round-robin`: each in turn.",
+      ),
+    pool: map({
+      idle: whole(0, 100_000).prefault(64).describe("Idle HTTP connections that are kept for reuse."),
+      idleTimeout: duration().prefault("60s").describe("How long they are kept."),
+    })
+      .prefault({})
+      .describe("Reuse of HTTP connections to the endpoints."),
+  },
+  "a map such as { endpoints: [ 127.0.0.1:8888 ] }",
+);
+
+/** An upstream for the model. */
+export function upstreamSettings(name: string, upstream: z.output<typeof upstreamSchema>): UpstreamSettings {
+  return {
+    name,
+    endpoints: upstream.endpoints.map((endpoint) =>
+      "address" in endpoint ? { ...endpoint.address, weight: endpoint.weight } : { ...endpoint, weight: usualWeight },
+    ),
+    balance: upstream.balance,
+    pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
+  };
+}
