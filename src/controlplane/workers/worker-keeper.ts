@@ -246,8 +246,10 @@ export class WorkerKeeper implements AsyncDisposable {
 
   /** What was sent to a worker that ended without an answer may be what ended it, so no other worker gets it. */
   #loseSent(how: string): void {
-    const lost = this.#pending.filter(({ isSent }) => isSent);
-    this.#pending = this.#pending.filter(({ isSent }) => !isSent);
+    // A first worker that does not even call will not do better the next time.
+    const isLost = (entry: { isSent: boolean }): boolean => entry.isSent || this.#good === undefined;
+    const lost = this.#pending.filter(isLost);
+    this.#pending = this.#pending.filter((entry) => !isLost(entry));
     for (const { snapshot } of lost) {
       const says = `the worker ended (${how}) while it put revision ${snapshot.revision} into force`;
       const issue = {

@@ -15,9 +15,13 @@ export function workerStarter(command: readonly string[]): StartWorker {
     const child = Bun.spawn([...command, "worker", "--control", path, "--id", id], {
       stdio: ["ignore", "inherit", "inherit"],
     });
+    const kill = (): void => child.kill("SIGKILL");
+    // A worker never outlives the control process.
+    process.on("exit", kill);
+    void child.exited.then(() => process.off("exit", kill));
     const ended = child.exited.then((code) =>
       child.signalCode === null ? `exit code ${code}` : `signal ${child.signalCode}`,
     );
-    return { pid: child.pid, ended, kill: () => child.kill("SIGKILL") };
+    return { pid: child.pid, ended, kill };
   };
 }

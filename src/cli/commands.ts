@@ -1,0 +1,105 @@
+/** A command of the command line. `help` is missing where the command prints its own. */
+export type Command = {
+  readonly name: string;
+  readonly summary: string;
+  readonly help?: string;
+  readonly isHidden?: true;
+  /** Loads the command's code, which is left on the disk until it is wanted, and returns the function to call. */
+  readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
+};
+
+const adminHelp = `  --admin URL       where the admin API is (or CAUSEWAY_ADMIN; http://127.0.0.1:9901 otherwise)
+  --token TOKEN     its token, if it asks for one (better: CAUSEWAY_ADMIN_TOKEN)`;
+
+/** Every command, in the order of the help page. */
+export const commands: readonly Command[] = [
+  {
+    name: "run",
+    summary: "run the gateway with a configuration",
+    help: `usage: causeway run <file-or-folder>…
+
+Runs the gateway with the YAML of the files, and of all *.yaml and *.yml files of the folders, together. The files are
+watched: what is saved is in force within a second and drops no session; what is wrong changes nothing and is logged.
+
+On a terminal the log is readable: records of traffic on standard output, events of the gateway on standard error.
+Elsewhere both are JSON lines on standard output. \`log.format\` of the configuration overrides that.
+
+SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the configuration says; a second one ends at once.
+`,
+    load: async () => (await import("./run.ts")).run,
+  },
+  {
+    name: "check",
+    summary: "check configuration files and print every problem",
+    load: async () => (await import("./check.ts")).check,
+  },
+  {
+    name: "demo",
+    summary: "run the gateway in front of three example applications",
+    load: async () => (await import("./demo.ts")).demo,
+  },
+  {
+    name: "sessions",
+    summary: "list open sessions, or close some",
+    help: `usage: causeway sessions [list] [conditions] [--limit N] [--json]
+       causeway sessions close <id> [--code N] [--reason TEXT]
+       causeway sessions close <conditions> [--code N] [--reason TEXT]
+
+Conditions, which hold together:
+  --id, --route, --upstream, --endpoint, --host, --client NAME
+  --state STATE     open or closing
+
+Options:
+  --limit N         list at most N sessions, the oldest ones (1000)
+  --code N          the close code that both sides get: 1000-1003, 1007-1014 or 3000-4999 (1000)
+  --reason TEXT     the close reason, at most 123 bytes
+  --json            print what the admin API answers
+${adminHelp}
+`,
+    load: async () => (await import("./sessions.ts")).sessions,
+  },
+  {
+    name: "schema",
+    summary: "print the JSON Schema of the configuration",
+    load: async () => (await import("./schema.ts")).schema,
+  },
+  {
+    name: "version",
+    summary: "print the version",
+    help: "usage: causeway version\n\nPrints the version of Causeway and of the Bun it runs on.\n",
+    load: async () => (await import("./version.ts")).version,
+  },
+  {
+    name: "example",
+    summary: "run one example application",
+    isHidden: true,
+    load: async () => (await import("./example.ts")).example,
+  },
+  {
+    name: "tether",
+    summary: "run a program for as long as standard input is open",
+    isHidden: true,
+    load: async () => (await import("./tether.ts")).tether,
+  },
+  {
+    name: "worker",
+    summary: "serve traffic for a control process",
+    isHidden: true,
+    load: async () => (await import("../worker/main.ts")).runWorker,
+  },
+];
+
+/** The help page of the program. */
+export function helpPage(): string {
+  const shown = commands.filter(({ isHidden }) => !isHidden);
+  const width = Math.max(...shown.map(({ name }) => name.length)) + 3;
+  const lines = shown.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
+  return `Causeway: a gateway for long-lived connections
+
+usage: causeway <command> …
+
+${lines.join("\n")}
+
+causeway <command> --help says more. Exit codes: 0 fine, 1 failed, 2 wrong use.
+`;
+}

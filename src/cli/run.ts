@@ -1,0 +1,88 @@
+import { readConfiguration } from "../controlplane/config/read.ts";
+import { FileSource } from "../controlplane/sources/file-source.ts";
+import { workerStarter } from "../controlplane/workers/worker-process.ts";
+import { formatIssue } from "../core/issue.ts";
+import { formatAddress } from "../core/snapshot.ts";
+import { LineOutput, writeTo } from "../telemetry/line-output.ts";
+import { ControlProcess } from "./control-process.ts";
+import { selfCommand } from "./self.ts";
+import { parseOptions, UsageError } from "./usage.ts";
+import { programVersion } from "./version.ts";
+
+/** `causeway run <file-or-folder>…`: the control process with its worker, until a signal ends it. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { positionals: paths } = parseOptions(args, {});
+  if (paths.length === 0) throw new UsageError("say which file or folder holds the configuration");
+  const startedAt = performance.now();
+  const stopped = signalled();
+  const opened = ControlProcess.open({
+    sources: [new FileSource(paths)],
+    read: readConfiguration,
+    startWorker: workerStarter(selfCommand()),
+    streams: {
+      stdout: new LineOutput(writeTo(process.stdout)),
+      stderr: new LineOutput(writeTo(process.stderr)),
+      isTerminal: process.stdout.isTTY === true,
+    },
+  });
+  const control = await Promise.race([opened, stopped]);
+  // Nothing was promised to anybody yet, so there is nothing to drain.
+  if (typeof control === "string") process.exit(0);
+  if (!(control instanceof ControlProcess)) {
+    for (const issue of control.issues) process.stderr.write(`${formatIssue(issue)}\n`);
+    return 1;
+  }
+  announce(control, performance.now() - startedAt);
+  const signal = await stopped;
+  await end(control, signal);
+  return 0;
+}
+
+/** The first SIGTERM or SIGINT; a second one ends the process at once. */
+function signalled(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  let isFirst = true;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (!isFirst) process.exit(1);
+      isFirst = false;
+      resolve(signal);
+    });
+  }
+  return promise;
+}
+
+function announce(control: ControlProcess, tookMs: number): void {
+  const { inForce, listeners, adminUrl, log } = control;
+  const model = inForce?.configuration.model;
+  const [routes, upstreams] = [model?.routes.length ?? 0, model?.upstreams.length ?? 0];
+  const lines = [
+    `causeway ${programVersion} is ready after ${Math.round(tookMs)} ms: ${routes} routes, ${upstreams} upstreams`,
+    ...listeners.map((listener) => `listener ${listener.name}: http://${formatAddress(listener)}`),
+    `admin API: ${adminUrl}`,
+  ];
+  log.info("ready", lines.join("\n"), {
+    version: programVersion,
+    revision: inForce?.revision,
+    routes,
+    upstreams,
+    listeners: listeners.map(({ name, host, port }) => ({ name, host, port })),
+    admin: adminUrl,
+    pid: process.pid,
+    workerPid: control.workerPid,
+  });
+}
+
+async function end(control: ControlProcess, signal: NodeJS.Signals): Promise<void> {
+  const drain = control.inForce?.configuration.settings.drain;
+  const says = `${signal}: sessions end within ${(drain?.windowMs ?? 0) / 1000} s; a second signal ends at once`;
+  control.log.info("draining", says, { signal, ...drain });
+  const { closed, destroyed, isKilled } = await control.drain();
+  const how = isKilled ? "; the worker did not end in time and was killed" : "";
+  control.log[isKilled ? "warn" : "info"]("stopped", `stopped: ${closed} sessions closed, ${destroyed} cut${how}`, {
+    closed,
+    destroyed,
+    isKilled,
+  });
+  await control[Symbol.asyncDispose]();
+}

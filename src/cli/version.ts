@@ -1,0 +1,10 @@
+import manifest from "../../package.json" with { type: "json" };
+
+/** The version of this program. */
+export const programVersion: string = manifest.version;
+
+/** `causeway version`: the version of the program and of the Bun it runs on. */
+export async function version(): Promise<number> {
+  process.stdout.write(`causeway ${programVersion} (Bun ${Bun.version})\n`);
+  return 0;
+}

@@ -1,0 +1,182 @@
+import { expect, test } from "bun:test";
+import { sampleConfiguration } from "../../test/support/fake-view.ts";
+import { PushedSource } from "../../test/support/pushed-source.ts";
+import { until } from "../../test/support/until.ts";
+import type { Configuration, ConfigurationText, Reading } from "../core/configuration.ts";
+import type { Issue } from "../core/issue.ts";
+import type { Snapshot } from "../core/snapshot.ts";
+import { Reconciler } from "./reconciler.ts";
+
+const problem = (says: string, severity: Issue["severity"] = "error"): Issue => ({
+  severity,
+  at: { source: "a.yaml", path: "" },
+  says,
+});
+
+/** `bad …` is an error, `warn …` a warning; of `listener/token`, the first names the listener and the second is the admin token. */
+function read(texts: readonly ConfigurationText[]): Reading {
+  const text = texts.map((one) => one.text).join("");
+  if (text.startsWith("bad")) return { configuration: undefined, issues: [problem(text)] };
+  const [name = "", token = ""] = text.replace("warn ", "").split("/");
+  const listeners = sampleConfiguration.model.listeners.map((listener) => ({ ...listener, name }));
+  const admin = { ...sampleConfiguration.settings.admin, token };
+  const configuration: Configuration = {
+    model: { ...sampleConfiguration.model, listeners },
+    settings: { ...sampleConfiguration.settings, admin },
+  };
+  return { configuration, issues: text.startsWith("warn") ? [problem(text, "warning")] : [] };
+}
+
+function open(first: string, applies = true) {
+  const source = new PushedSource();
+  const sent: Snapshot[] = [];
+  const settled: Configuration[] = [];
+  const log: string[] = [];
+  const troubles: Issue[] = [];
+  const watching = new AbortController();
+  const note = (event: string, says: string): void => void log.push(`${event}: ${says}`);
+  const reconciler: Reconciler = new Reconciler({
+    sources: [source],
+    read,
+    log: { info: note, warn: note, error: note },
+    apply: (snapshot) => {
+      sent.push(snapshot);
+      if (applies) queueMicrotask(() => reconciler.onApplied(snapshot.revision, []));
+    },
+    onSettings: async (configuration) => {
+      settled.push(configuration);
+      return troubles.splice(0);
+    },
+  });
+  source.push(first);
+  const started = reconciler.start(watching.signal);
+  return { source, sent, settled, log, troubles, reconciler, started, [Symbol.dispose]: () => watching.abort() };
+}
+
+test("the first configuration becomes revision 1", async () => {
+  using it = open("a");
+  expect(await it.started).toEqual([]);
+  expect(it.sent.map(({ revision, listeners }) => [revision, listeners[0]?.name])).toEqual([[1, "a"]]);
+  expect(it.reconciler.inForce?.revision).toBe(1);
+  expect(it.reconciler.isLastReloadGood).toBe(true);
+});
+
+test("a first configuration with errors is refused with all of them", async () => {
+  using it = open("bad one");
+  expect(await it.started).toEqual([problem("bad one")]);
+  expect(it.sent).toEqual([]);
+  expect(it.reconciler.inForce).toBeUndefined();
+});
+
+test("a first configuration that the worker refuses ends the start with its issues", async () => {
+  using it = open("a", false);
+  await until(() => it.sent.length === 1);
+  it.reconciler.onRefused(1, [problem("the port is taken")]);
+  expect(await it.started).toEqual([problem("the port is taken")]);
+});
+
+test("a changed model is the next revision; the same one again is none", async () => {
+  using it = open("a");
+  await it.started;
+  it.source.push("a");
+  it.source.push("b");
+  it.source.push("b");
+  await until(() => it.settled.length === 4);
+  await until(() => it.reconciler.inForce?.revision === 2);
+  expect(it.sent.length).toBe(2);
+});
+
+test("changed settings are in force without a revision", async () => {
+  using it = open("a/t1");
+  await it.started;
+  it.source.push("a/t2");
+  await until(() => it.reconciler.inForce?.configuration.settings.admin.token === "t2");
+  expect(it.sent.length).toBe(1);
+  expect(it.reconciler.inForce?.revision).toBe(1);
+});
+
+test("a broken file changes nothing, is said once, and is forgotten when it is mended", async () => {
+  using it = open("a");
+  await it.started;
+  it.source.push("bad one");
+  it.source.push("bad one");
+  it.source.push("bad two");
+  await until(() => it.reconciler.issues[0]?.says === "bad two");
+  expect(it.reconciler.inForce?.revision).toBe(1);
+  expect(it.reconciler.isLastReloadGood).toBe(false);
+  expect(it.log.filter((line) => line.includes("bad one")).length).toBe(1);
+  it.source.push("a");
+  await until(() => it.reconciler.isLastReloadGood);
+  expect(it.reconciler.issues).toEqual([]);
+  expect(it.sent.length).toBe(1);
+});
+
+test("a revision that the worker refuses leaves the last good one, and saving again tries again", async () => {
+  using it = open("a", false);
+  await until(() => it.sent.length === 1);
+  it.reconciler.onApplied(1, []);
+  it.source.push("b");
+  await until(() => it.sent.length === 2);
+  expect(it.reconciler.isLastReloadGood).toBe(false);
+  it.reconciler.onRefused(2, [problem("the port is taken")]);
+  expect(it.reconciler.inForce?.revision).toBe(1);
+  expect(it.reconciler.issues).toEqual([problem("the port is taken")]);
+  it.source.push("b");
+  await until(() => it.sent.length === 3);
+  it.reconciler.onApplied(3, []);
+  expect(it.reconciler.inForce?.revision).toBe(3);
+  expect(it.reconciler.issues).toEqual([]);
+});
+
+test("while the worker is silent, changes go on and the newest wins", async () => {
+  using it = open("a", false);
+  it.source.push("b");
+  it.source.push("c");
+  await until(() => it.sent.length === 3);
+  it.reconciler.onApplied(1, []);
+  it.reconciler.onApplied(2, []);
+  expect(it.reconciler.isLastReloadGood).toBe(false);
+  it.reconciler.onApplied(3, []);
+  expect(it.reconciler.isLastReloadGood).toBe(true);
+  expect(it.reconciler.inForce?.configuration.model.listeners[0]?.name).toBe("c");
+});
+
+test("warnings are logged once and do not keep a configuration from being in force", async () => {
+  using it = open("warn a");
+  await it.started;
+  it.source.push("warn a");
+  await until(() => it.settled.length === 2);
+  expect(it.reconciler.isLastReloadGood).toBe(true);
+  expect(it.reconciler.issues).toEqual([problem("warn a", "warning")]);
+  expect(it.log.length).toBe(1);
+});
+
+test("settings that cannot be put into force are an issue, but the rest is in force", async () => {
+  using it = open("a");
+  await it.started;
+  it.troubles.push(problem("the admin port is taken"));
+  it.source.push("b");
+  await until(() => it.reconciler.inForce?.revision === 2);
+  expect(it.reconciler.issues).toEqual([problem("the admin port is taken")]);
+  expect(it.reconciler.isLastReloadGood).toBe(false);
+});
+
+test("a source that fails is an issue and not silence", async () => {
+  using it = open("a");
+  await it.started;
+  it.source.watch = async function* () {
+    yield { texts: [{ source: "a.yaml", text: "a" }], issues: [] };
+    throw new Error("the folder is gone");
+  };
+  void it.reconciler.start(new AbortController().signal);
+  await until(() => it.reconciler.issues.length === 1);
+  expect(it.reconciler.issues[0]?.says).toContain("the folder is gone");
+});
+
+test("issues of the source count like those of the text", async () => {
+  using it = open("a");
+  await it.started;
+  it.source.pushState({ texts: [], issues: [problem("cannot be read")] });
+  await until(() => it.reconciler.issues.length === 1);
+  expect(it.reconciler.inForce?.revision).toBe(1);
+});
