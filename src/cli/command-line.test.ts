@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import manifest from "../../package.json" with { type: "json" };
+import { commands } from "./commands.ts";
+import { selfCommand } from "./self.ts";
+
+async function causeway(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const child = Bun.spawn([...selfCommand(), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, out, err };
+}
+
+test("help lists the commands that are for people", async () => {
+  const { code, out } = await causeway("help");
+  expect(code).toBe(0);
+  for (const { name, isHidden } of commands) expect([name, out.includes(`\n  ${name} `)]).toEqual([name, !isHidden]);
+});
+
+test("without a command the help goes to standard error and the exit code is 2", async () => {
+  const { code, out, err } = await causeway();
+  expect([code, out]).toEqual([2, ""]);
+  expect(err).toContain("usage: causeway <command>");
+});
+
+test("every command for people explains itself", async () => {
+  for (const { name, isHidden } of commands) {
+    if (isHidden) continue;
+    const { code, out } = await causeway(name, "--help");
+    expect([name, code, out.includes(`causeway ${name}`)]).toEqual([name, 0, true]);
+  }
+});
+
+test("an unknown command gets the nearest one named", async () => {
+  expect(await causeway("sesions")).toEqual({
+    code: 2,
+    out: "",
+    err: 'causeway: there is no command "sesions"\nDid you mean: causeway sessions\n',
+  });
+  expect((await causeway("xyzzyxyzzy")).err).toContain("Try: causeway help");
+  for (const name of ["__proto__", "constructor", "toString"]) expect((await causeway(name)).code).toBe(2);
+});
+
+test("version names the program's version and Bun's", async () => {
+  const line = `causeway ${manifest.version} (Bun ${manifest.dependencies.bun})\n`;
+  expect((await causeway("version")).out).toBe(line);
+  expect((await causeway("--version")).out).toBe(line);
+});
+
+test("wrong options are wrong use", async () => {
+  expect(await causeway("run")).toMatchObject({ code: 2, err: expect.stringContaining("causeway run --help") });
+  expect((await causeway("run", "--nope", "x.yaml")).code).toBe(2);
+  expect((await causeway("sessions", "--limit")).code).toBe(2);
+});

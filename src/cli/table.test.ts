@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { table } from "./table.ts";
+
+const columns = [
+  { heading: "ID" },
+  { heading: "PATH", least: 4 },
+  { heading: "WHO", least: 3 },
+  { heading: "N", align: "right" },
+] as const;
+const rows = [
+  ["a1", "/a/rather/long/path", "10.0.0.7:5133", "7"],
+  ["b22", "/b", "c", "1234"],
+];
+
+test("a table that fits is as wide as its cells", () => {
+  expect(table(columns, rows, 80)).toEqual([
+    "ID   PATH                 WHO               N",
+    "a1   /a/rather/long/path  10.0.0.7:5133     7",
+    "b22  /b                   c              1234",
+  ]);
+});
+
+test("on a narrow terminal the widest columns give first, and the cut is seen", () => {
+  const lines = table(columns, rows, 33);
+  expect(lines).toEqual([
+    "ID   PATH        WHO            N",
+    "a1   /a/rather…  10.0.0.7:…     7",
+    "b22  /b          c           1234",
+  ]);
+  for (const line of lines) expect([...line].length).toBeLessThanOrEqual(33);
+});
+
+test("a column that may not be cut stays whole on any terminal", () => {
+  expect(table(columns, rows, 5)[2]).toBe("b22  /b    c    1234");
+});
+
+test("width 0 cuts nothing", () => {
+  expect(table(columns, rows, 0)).toEqual(table(columns, rows, 1000));
+});
