@@ -1,0 +1,64 @@
+import type { Source, SourceState } from "../../core/configuration.ts";
+import { sleep } from "../../kit/sleep.ts";
+import { fingerprint, readFiles } from "./read-files.ts";
+
+/** How a source watches; all in milliseconds. */
+export type Pace = {
+  /** How often the files are looked at. */
+  readonly pollMs: number;
+  /** Files are read once they have kept still for this long, since editors write in several steps. */
+  readonly settleMs: number;
+  /** Files that never keep still are read all the same, this long after the first change. */
+  readonly patienceMs: number;
+};
+
+/** Sees every change within a second, for the price of four stats a second and file. */
+const usualPace: Pace = { pollMs: 250, settleMs: 100, patienceMs: 500 };
+
+/**
+ * Configuration from files and folders. A stat poll notices what watching for events misses: files that are replaced by renaming, the
+ * link swaps of Kubernetes, files that come back after they were deleted, and network file systems.
+ */
+export class FileSource implements Source {
+  readonly name = "files";
+  readonly #paths: readonly string[];
+  readonly #pace: Pace;
+
+  constructor(paths: readonly string[], pace: Pace = usualPace) {
+    this.#paths = paths;
+    this.#pace = pace;
+  }
+
+  /** The texts now, and again whenever they have changed, within a second. Ends when `signal` aborts; never throws. */
+  async *watch(signal: AbortSignal): AsyncGenerator<SourceState, void, undefined> {
+    let seen = "";
+    let given: string | undefined;
+    while (!signal.aborted) {
+      const now = await this.#settle(signal, seen);
+      if (now !== seen) {
+        seen = now;
+        const state = await readFiles(this.#paths);
+        const key = JSON.stringify(state);
+        if (signal.aborted) return;
+        // A file that was touched, or replaced by its like, is no change.
+        if (key !== given) yield state;
+        given = key;
+      }
+      await sleep(this.#pace.pollMs, signal);
+    }
+  }
+
+  /** The fingerprint of the files, once it has stood still if it differs from `seen`. The first one of all is taken as it is. */
+  async #settle(signal: AbortSignal, seen: string): Promise<string> {
+    let now = await fingerprint(this.#paths);
+    if (seen === "") return now;
+    const { settleMs, patienceMs } = this.#pace;
+    for (let waited = 0; now !== seen && waited < patienceMs && !signal.aborted; waited += settleMs) {
+      await sleep(settleMs, signal);
+      const next = await fingerprint(this.#paths);
+      if (next === now) return now;
+      now = next;
+    }
+    return now;
+  }
+}
