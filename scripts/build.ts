@@ -1,0 +1,14 @@
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const result = await Bun.build({
+  entrypoints: [`${root}src/main.ts`],
+  compile: { outfile: `${root}dist/causeway` },
+  minify: { syntax: true, whitespace: true },
+  sourcemap: "inline",
+  throw: false,
+});
+for (const log of result.logs) console.error(log);
+if (result.success) process.stdout.write("built dist/causeway\n");
+process.exitCode = result.success ? 0 : 1;
