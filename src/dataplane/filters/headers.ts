@@ -1,0 +1,24 @@
+import type { Filter } from "../../core/exchange.ts";
+import type { HeaderChanges, HeadersSettings } from "../../core/filter-settings.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { checkField, checkFieldName } from "./field-check.ts";
+
+/** Changes the headers on their way upstream, and those of whatever answer comes back, the client's 101 included. */
+export function createHeaders(settings: HeadersSettings): Filter {
+  for (const changes of [settings.request, settings.response]) {
+    for (const field of [...changes.set, ...changes.add]) checkField(field);
+    for (const name of changes.remove) checkFieldName(name);
+  }
+  return async (exchange, next) => {
+    applyChanges(settings.request, exchange.headers);
+    const reply = await next(exchange);
+    applyChanges(settings.response, reply.headers);
+    return reply;
+  };
+}
+
+function applyChanges(changes: HeaderChanges, headers: HeaderList): void {
+  for (const name of changes.remove) headers.delete(name);
+  for (const { name, value } of changes.set) headers.set(name, value);
+  for (const { name, value } of changes.add) headers.add(name, value);
+}
