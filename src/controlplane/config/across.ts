@@ -3,8 +3,9 @@ import type { ControlSettings } from "../../core/configuration.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { nearest } from "../../kit/nearest.ts";
 import type { listenerSchema } from "./listeners.ts";
-import { type Route, targetsOf } from "./routes.ts";
+import { type Route, routeSchema, targetsOf } from "./routes.ts";
 import { type Draft, type Entries, report } from "./sections.ts";
+import { treeAt } from "./tree.ts";
 import { warnOfUnreachable } from "./unreachable.ts";
 import type { upstreamSchema } from "./upstreams.ts";
 
@@ -79,9 +80,7 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
     });
   }
   const answering = route.filters?.find((filter) => filter.type === "redirect" || filter.type === "respond");
-  const saysNothing =
-    route.to === undefined && !draft.root.members?.get("routes")?.tree.members?.get(name)?.tree.members?.has("to");
-  if (saysNothing && route.filters !== undefined && answering === undefined) {
+  if (!namesTarget(draft, name) && route.filters !== undefined && answering === undefined) {
     const says = "nothing says where this route leads";
     draft.findings.addToKey(draft.root, ["routes", name], {
       says,
@@ -98,11 +97,16 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
   }
 }
 
+/** Is there a `to`, however wrong it may be, or a key that was meant to be one and is reported as unknown? */
+function namesTarget(draft: Draft, name: string): boolean {
+  const known = Object.keys(routeSchema.shape);
+  const keys = treeAt(draft.root, ["routes", name])?.members?.keys() ?? [];
+  return [...keys].some((key) => key === "to" || (!known.includes(key) && nearest(key, known) === "to"));
+}
+
 /** The path of the name in one target, whichever of its three forms `to` has. */
 function whereNamed(draft: Draft, to: readonly string[], at: number): readonly (string | number)[] {
-  const [, name = ""] = to;
-  const tree = draft.root.members?.get("routes")?.tree.members?.get(name)?.tree.members?.get("to")?.tree;
-  const item = tree?.items?.[at];
+  const item = treeAt(draft.root, [...to, at]);
   if (item === undefined) return to;
   return item.members === undefined ? [...to, at] : [...to, at, "upstream"];
 }

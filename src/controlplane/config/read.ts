@@ -22,7 +22,7 @@ export function readConfiguration(
   const trees = texts.map((text) => readYaml(text, findings));
   const root = mergeTrees(
     trees.filter((tree) => tree !== undefined && tree !== "broken"),
-    { findings, fallback: texts[0]?.source ?? "" },
+    { findings, fallback: texts[0]?.source ?? "configuration" },
   );
   const configuration = readRoot({ root, findings }, { environment, isReadable: !trees.includes("broken") });
   const issues = findings.inOrder(texts.map((text) => text.source));
