@@ -59,7 +59,7 @@ async function open(behaviour: FakeBehaviour = {}, first = "{}") {
   const out: string[] = [];
   const output = new LineOutput(async (text) => void out.push(text));
   source.push(first);
-  const streams = { stdout: output, stderr: output, isTerminal: false };
+  const streams = { stdout: output, stderr: output, isTerminal: false, colors: { stdout: false, stderr: false } };
   const control = await ControlProcess.open({ sources: [source], read, startWorker: workers.start, streams });
   return { source, workers, out, control };
 }
@@ -113,7 +113,7 @@ test("a worker that cannot even start is a refusal, not an endless wait", async 
   const startWorker = (): never => {
     throw new Error("no such program");
   };
-  const streams = { stdout: output, stderr: output, isTerminal: false };
+  const streams = { stdout: output, stderr: output, isTerminal: false, colors: { stdout: false, stderr: false } };
   const control = await ControlProcess.open({ sources: [source], read, startWorker, streams });
   expect(control).toMatchObject({ errors: [{ says: expect.stringContaining("no such program") }] });
 });

@@ -4,6 +4,7 @@ import { workerStarter } from "../controlplane/workers/worker-process.ts";
 import { formatIssue } from "../core/issue.ts";
 import { formatAddress } from "../core/snapshot.ts";
 import { LineOutput, writeTo } from "../telemetry/line-output.ts";
+import type { LogStreams } from "../telemetry/log.ts";
 import { ControlProcess } from "./control-process.ts";
 import { selfCommand } from "./self.ts";
 import { parseOptions, UsageError } from "./usage.ts";
@@ -19,11 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
     sources: [new FileSource(paths)],
     read: readConfiguration,
     startWorker: workerStarter(selfCommand()),
-    streams: {
-      stdout: new LineOutput(writeTo(process.stdout)),
-      stderr: new LineOutput(writeTo(process.stderr)),
-      isTerminal: process.stdout.isTTY === true,
-    },
+    streams: ownStreams(),
   });
   const control = await Promise.race([opened, stopped]);
   // Nothing was promised to anybody yet, so there is nothing to drain.
@@ -36,6 +33,18 @@ export async function run(args: readonly string[]): Promise<number> {
   const signal = await stopped;
   await end(control, signal);
   return 0;
+}
+
+function ownStreams(): LogStreams {
+  const { stdout, stderr, env } = process;
+  // https://no-color.org
+  const hasColors = (stream: NodeJS.WriteStream): boolean => stream.isTTY === true && !env.NO_COLOR;
+  return {
+    stdout: new LineOutput(writeTo(stdout)),
+    stderr: new LineOutput(writeTo(stderr)),
+    isTerminal: stdout.isTTY === true,
+    colors: { stdout: hasColors(stdout), stderr: hasColors(stderr) },
+  };
 }
 
 /** The first SIGTERM or SIGINT; a second one ends the process at once. */
@@ -57,7 +66,7 @@ function announce(control: ControlProcess, tookMs: number): void {
   const model = inForce?.configuration.model;
   const [routes, upstreams] = [model?.routes.length ?? 0, model?.upstreams.length ?? 0];
   const lines = [
-    `causeway ${programVersion} is ready after ${Math.round(tookMs)} ms: ${routes} routes, ${upstreams} upstreams`,
+    `causeway ${programVersion} is ready after ${Math.round(tookMs)} ms: ${counted(routes, "route")}, ${counted(upstreams, "upstream")}`,
     ...listeners.map((listener) => `listener ${listener.name}: http://${formatAddress(listener)}`),
     `admin API: ${adminUrl}`,
   ];
@@ -71,6 +80,10 @@ function announce(control: ControlProcess, tookMs: number): void {
     pid: process.pid,
     workerPid: control.workerPid,
   });
+}
+
+function counted(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
 
 async function end(control: ControlProcess, signal: NodeJS.Signals): Promise<void> {

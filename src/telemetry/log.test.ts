@@ -27,6 +27,7 @@ function open(format: "auto" | "json" | "text", isTerminal = false) {
     stdout: new LineOutput(async (text) => void out.push(text)),
     stderr: new LineOutput(async (text) => void err.push(text)),
     isTerminal,
+    colors: { stdout: isTerminal, stderr: false },
   };
   return { out, err, log: new Log(streams, { format, access: true, redactQuery: ["key"] }) };
 }

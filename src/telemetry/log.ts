@@ -8,11 +8,14 @@ import { redactedNames } from "./redact.ts";
 type Level = "info" | "warn" | "error";
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where lines go, and whether a person reads them there. */
+/** Where lines go. */
 export type LogStreams = {
   readonly stdout: LineOutput;
   readonly stderr: LineOutput;
+  /** Does a person read standard output? Then `auto` means text. */
   readonly isTerminal: boolean;
+  /** Which of the two shows colours. */
+  readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
 };
 
 const hues: Readonly<Record<Level, Hue>> = { info: "cyan", warn: "yellow", error: "red" };
@@ -53,7 +56,7 @@ export class Log {
   records(records: readonly AccessRecord[], dropped: number): void {
     this.#lostByWorkers += dropped;
     if (!this.#settings.access) return;
-    const style = { redacted: this.#redacted, hasColors: this.#streams.isTerminal };
+    const style = { redacted: this.#redacted, hasColors: this.#streams.colors.stdout };
     const isJson = this.format === "json";
     for (const record of records) {
       this.#streams.stdout.add(isJson ? accessJson(record, this.#redacted) : accessText(record, style));
@@ -85,7 +88,7 @@ export class Log {
       );
       return;
     }
-    const [time, word] = this.#streams.isTerminal
+    const [time, word] = this.#streams.colors.stderr
       ? [paint(timeOfDay(now), "dim"), paint(level, hues[level])]
       : [timeOfDay(now), level];
     const detail = typeof fields.detail === "string" ? `: ${fields.detail}` : "";

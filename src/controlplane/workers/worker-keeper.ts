@@ -256,7 +256,7 @@ export class WorkerKeeper implements AsyncDisposable {
         severity: "error",
         at: { source: "worker", path: "" },
         says,
-        try: "save the file to try again",
+        try: "change the file to try again",
       } as const;
       this.#options.listener.onRefused(snapshot.revision, [issue]);
     }
