@@ -114,10 +114,9 @@ function whereNamed(draft: Draft, to: readonly string[], at: number): readonly (
 function checkFilters(draft: Draft, name: string, route: Partial<Route>): void {
   for (const [at, filter] of route.filters?.entries() ?? []) {
     if (filter.type !== "rewrite" || !("prefix" in filter) || route.match === undefined) continue;
-    const { kind } = route.match.path;
-    if (kind === "prefix" || kind === "exact") continue;
-    const hint = `write rewrite: { regex: "^/(.*)$", to: "${filter.prefix.replace(/\/$/, "")}/$1" }, or a path to match`;
-    const says = `this replaces the path that was matched, and the route matches ${kind === "any" ? "any path" : "a regex"}`;
+    if (route.match.path.kind !== "regex") continue;
+    const hint = "write rewrite: { regex: …, to: … }, or match a prefix";
+    const says = "this replaces the prefix that was matched, and the route matches a regex";
     report(draft, ["routes", name, "filters", at, "rewrite", "prefix"], { says, try: hint });
   }
 }

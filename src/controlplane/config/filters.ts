@@ -129,7 +129,10 @@ const origin = map({
 })
   .transform(({ allow, mode }) => ({ type: "origin" as const, allow, mode }))
   .optional()
-  .describe("Checks `Origin` before the upstream hears of the exchange (403).");
+  .describe(
+    "Checks `Origin` before the upstream hears of the exchange (403). A route without this filter has a check all the same: " +
+      "a handshake that brings cookies from a page of another origin is refused.",
+  );
 
 const ip = map({
   allow: list(ipRange(), "[ 10.0.0.0/8 ]").prefault([]).describe("Who may pass; everybody if there is nothing here."),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseTarget } from "../../core/request-target.ts";
 import type { PathMatch, RouteMatch, ValueMatch } from "../../core/snapshot.ts";
 import { compileRegex } from "../../kit/regex.ts";
 import { parseHostPattern } from "./addresses.ts";
@@ -21,7 +22,7 @@ export function parseRegex(text: string): string | Misread {
   }
 }
 
-/** A path as it stands in a request: it begins with `/`, and needs no further encoding or decoding. */
+/** A path as it stands in a request: it begins with `/` and is encoded. */
 export function path() {
   return parsed({ write: "write a path such as /chat", title: "path", parse: parsePath });
 }
@@ -33,10 +34,9 @@ function parsePath(text: string): string | Misread {
   if (text.includes("*")) return new Misread("* means nothing in a path", "write a prefix without it, or { regex: … }");
   if (/[^\x21-\x7e]/.test(text))
     return new Misread(`"${text}" holds characters that a request encodes`, `write ${encodeURI(text)}`);
-  const decoded = text.replace(/%(2d|2e|5f|7e|3\d|4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])/gi, (encoded) =>
-    decodeURIComponent(encoded),
-  );
-  if (decoded !== text) return new Misread(`"${text}" encodes what paths are compared without`, `write ${decoded}`);
+  const target = parseTarget(text);
+  if ("problem" in target)
+    return new Misread(`${target.problem}, and such requests are refused`, "write the path that is meant");
   return text;
 }
 

@@ -1,3 +1,4 @@
+import { normalizePath, normalizePrefix } from "../../core/path-prefix.ts";
 import type { PathMatch, RouteMatch, ValueMatch } from "../../core/snapshot.ts";
 import { compileRegex } from "../../kit/regex.ts";
 import type { Route } from "./routes.ts";
@@ -48,7 +49,9 @@ function hostsOf(match: RouteMatch): readonly string[] {
 }
 
 function keyOfPath(path: PathMatch): string {
-  return path.kind === "any" ? "any" : `${path.kind} ${path.value}`;
+  if (path.kind === "any") return "any";
+  if (path.kind === "regex") return `regex ${path.value}`;
+  return `${path.kind} ${path.kind === "exact" ? normalizePath(path.value) : normalizePrefix(path.value)}`;
 }
 
 function keyOfValues(values: readonly ValueMatch[]): string {
@@ -68,7 +71,8 @@ function unconditionalPrefixes(routes: readonly NamedMatch[]): ReadonlyMap<strin
     if (path.kind !== "prefix" || methods.length + headers.length + query.length > 0) continue;
     for (const host of hostsOf(match)) {
       const prefixes = byHost.get(host) ?? new Map<string, string>();
-      byHost.set(host, prefixes.set(path.value.replace(/\/$/, ""), name));
+      const prefix = normalizePrefix(path.value);
+      if (!prefixes.has(prefix)) byHost.set(host, prefixes.set(prefix, name));
     }
   }
   return byHost;

@@ -1,0 +1,93 @@
+import { expect, test } from "bun:test";
+import { formatIssue } from "../../core/issue.ts";
+import { readConfiguration } from "./read.ts";
+
+const source = "causeway.yaml";
+const fine = 'listeners: { web: { address: ":8080" } }\nupstreams: { app: { endpoints: [ a:1 ] } }\n';
+
+function read(text: string) {
+  return readConfiguration([{ source, text }], {});
+}
+
+function routes(count: number): string {
+  const lines = Array.from({ length: count }, (_, at) => {
+    const match = `{ hosts: [ h${at}.example.com ], path: /chat/${at} }`;
+    return `  r${at}:\n    match: ${match}\n    filters: [ { rewrite: { prefix: / } } ]\n    to: app\n    timeouts: { idle: 5m }\n`;
+  });
+  return `${fine}routes:\n${lines.join("")}`;
+}
+
+test("no text at all is told as what is missing", () => {
+  const { configuration, issues } = readConfiguration([]);
+  expect(configuration).toBeUndefined();
+  expect(issues.map(formatIssue)[0]).toStartWith("configuration:1:1: listeners: there are no listeners");
+});
+
+test("routes keep the order of the texts", () => {
+  const { configuration } = read(`${fine}routes: { b: { to: app }, a: { match: { path: /a }, to: app } }`);
+  expect(configuration?.model.routes.map((route) => route.name)).toEqual(["b", "a"]);
+});
+
+test("a thousand routes are read in less than half a second", () => {
+  const text = routes(1000);
+  read(text);
+  const startedAt = performance.now();
+  const { configuration } = read(text);
+  expect(performance.now() - startedAt).toBeLessThan(500);
+  expect(configuration?.model.routes).toHaveLength(1000);
+});
+
+test("the time that checks take grows no faster than the routes, also where all are wrong", () => {
+  const text = routes(2000).replaceAll("to: app", "to: application-that-is-gone");
+  const startedAt = performance.now();
+  const errors = read(text).issues.filter((issue) => issue.severity === "error");
+  expect(errors).toHaveLength(2000);
+  expect(performance.now() - startedAt).toBeLessThan(3000);
+});
+
+test.each([
+  ["nested lists", `${"[".repeat(100_000)}`],
+  ["nested lists that are closed", `${"[".repeat(100_000)}${"]".repeat(100_000)}`],
+  ["nested maps", Array.from({ length: 2000 }, (_, at) => `${" ".repeat(at)}a:\n`).join("")],
+  ["nested flow maps", "{a: ".repeat(50_000)],
+  ["an alias of itself", "a: &a [ *a, *a ]"],
+  [
+    "aliases of aliases",
+    `${Array.from({ length: 40 }, (_, at) => `a${at}: &a${at} [ ${at === 0 ? "x" : `*a${at - 1}, *a${at - 1}`} ]\n`).join("")}listeners: *a39\n`,
+  ],
+  ["an unknown tag", "listeners: !!js/function x"],
+  ["NUL and other control characters", "listeners: \u0000\u0001\u001b"],
+  ["a byte order mark in the middle", "listeners: {}\n\ufeffroutes: {}"],
+  ["a lone surrogate", "listeners: { \ud800: 5 }"],
+  ["a directive", "%YAML 9.9\n---\nlisteners: 5"],
+  ["a scalar", "listeners"],
+  ["a very long key", `? ${"k".repeat(100_000)}\n: 5`],
+])("%s: an issue, and no exception", (_, text) => {
+  const startedAt = performance.now();
+  const { configuration, issues } = read(text);
+  expect(configuration).toBeUndefined();
+  expect(issues.length).toBeGreaterThan(0);
+  expect(issues.map(formatIssue).join("\n").length).toBeLessThan(1_000_000);
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});
+
+test("no key of a configuration gets into the prototype of objects", () => {
+  read(`__proto__: { polluted: 1 }\nconstructor: { prototype: { polluted: 1 } }\n${fine}`);
+  expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+  expect("polluted" in {}).toBe(false);
+});
+
+test("a secret is never a part of an issue", () => {
+  for (const token of ['"a secret with spaces"', "1234567890123456", "[ secret ]", "{ env: 5, secret: x }"]) {
+    const { issues } = read(`admin: { token: ${token} }\n${fine}routes: { all: { to: app } }`);
+    expect(issues.length).toBeGreaterThan(0);
+    expect(issues.map(formatIssue).join("\n")).not.toMatch(/a secret|123456/);
+  }
+});
+
+test("the model is plain data that survives the way to another process", () => {
+  const { configuration } = read(routes(3));
+  expect(configuration).toBeDefined();
+  const copy: unknown = JSON.parse(JSON.stringify(configuration));
+  expect(copy).toEqual(configuration);
+});
