@@ -5,8 +5,6 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const result = await Bun.build({
   entrypoints: [`${root}src/main.ts`],
   compile: { outfile: `${root}dist/causeway` },
-  minify: { syntax: true, whitespace: true },
-  sourcemap: "inline",
   throw: false,
 });
 for (const log of result.logs) console.error(log);

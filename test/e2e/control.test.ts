@@ -1,0 +1,124 @@
+import { expect, test } from "bun:test";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { RunningGateway } from "../support/running-gateway.ts";
+import { until } from "../support/until.ts";
+
+function yaml(more: { readonly port?: number; readonly body?: string; readonly extra?: string } = {}): string {
+  return `
+admin: { address: "127.0.0.1:0" }
+log: { format: json }
+drain: { window: 0s, grace: 1s }
+listeners:
+  web: { address: "127.0.0.1:${more.port ?? 0}" }
+routes:
+  all: { filters: [ respond: { status: 200, body: "${more.body ?? "one"}" } ] }
+${more.extra ?? ""}`;
+}
+
+/** A process that has ended but that nobody has waited for yet (a zombie) is not alive. */
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
+  } catch {
+    return false;
+  }
+}
+
+test("a started gateway says where it listens, serves, and ends with SIGTERM and exit code 0", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  expect(await (await fetch(gateway.url)).text()).toBe("one");
+  expect((await gateway.admin("/readyz")).status).toBe(200);
+  const { workerPid } = gateway.ready;
+  gateway.kill("SIGTERM");
+  expect(await gateway.exited).toBe(0);
+  expect(gateway.event("stopped")).toMatchObject({ isKilled: false });
+  expect(isAlive(workerPid)).toBe(false);
+});
+
+test("a saved change is live within a second, and a broken one changes nothing", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  const body = async (): Promise<string> => (await fetch(gateway.url)).text();
+  const startedAt = performance.now();
+  gateway.write(yaml({ body: "two" }));
+  await until(async () => (await body()) === "two");
+  expect(performance.now() - startedAt).toBeLessThan(1200);
+  gateway.write(yaml({ body: "three", extra: "nonsense: 1" }));
+  await until(() => gateway.event("config-issue") !== undefined);
+  expect(await body()).toBe("two");
+  const items = [{ severity: "error", at: { path: "nonsense", line: expect.any(Number) } }];
+  expect((await gateway.admin("/api/issues")).body).toMatchObject({ items });
+});
+
+test("a port that is taken refuses the start and names the setting", async () => {
+  using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  await using gateway = new RunningGateway(yaml({ port: taken.port }));
+  expect(await gateway.exited).toBe(1);
+  await until(() => gateway.said.includes("listeners.web.address"));
+});
+
+test("a configuration with errors refuses the start with every problem", async () => {
+  await using gateway = new RunningGateway(yaml({ extra: "nonsense: 1\nlistenrs: {}" }));
+  expect(await gateway.exited).toBe(1);
+  await until(
+    () => /causeway\.yaml:\d+:\d+: listenrs: .*listeners/.test(gateway.said) && gateway.said.includes("nonsense"),
+  );
+});
+
+test("a worker that is killed is replaced, and the gateway serves again", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  process.kill(gateway.ready.workerPid, "SIGKILL");
+  await until(() => gateway.event("worker-ended") !== undefined);
+  await until(async () => (await gateway.admin("/readyz")).status === 200);
+  const { body } = await gateway.admin("/api/listeners");
+  const [listener] = body.items as { port: number }[];
+  expect((await fetch(`http://127.0.0.1:${listener?.port}`)).status).toBe(200);
+});
+
+test("a control process that is killed takes its worker with it", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  const { workerPid } = gateway.ready;
+  gateway.kill("SIGKILL");
+  await until(() => !isAlive(workerPid));
+});
+
+test("a second signal ends everything at once, even while the worker hangs", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  const { workerPid } = gateway.ready;
+  process.kill(workerPid, "SIGSTOP");
+  gateway.kill("SIGINT");
+  await until(() => gateway.event("draining") !== undefined);
+  gateway.kill("SIGINT");
+  expect(await gateway.exited).toBe(1);
+  await until(() => !isAlive(workerPid));
+});
+
+test("the admin API answers while the worker hangs, and the worker is killed when its grace is over", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  const { workerPid } = gateway.ready;
+  process.kill(workerPid, "SIGSTOP");
+  expect((await gateway.admin("/healthz")).status).toBe(200);
+  expect((await gateway.admin("/readyz")).status).toBe(503);
+  gateway.kill("SIGTERM");
+  expect(await gateway.exited).toBe(0);
+  expect(isAlive(workerPid)).toBe(false);
+  expect(gateway.event("stopped")).toMatchObject({ isKilled: true });
+}, 15_000);
+
+test("while connections of clients hang, the admin API still answers, and no runtime folder stays behind", async () => {
+  const before = new Set(readdirSync(tmpdir()).filter((name) => name.startsWith("causeway-")));
+  const gateway = await RunningGateway.open(yaml());
+  const sockets = Array.from({ length: 200 }, () => connect(gateway.ready.listeners[0]?.port ?? 0, "127.0.0.1"));
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  expect((await gateway.admin("/healthz")).status).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  gateway.kill("SIGTERM");
+  expect(await gateway.exited).toBe(0);
+  await gateway[Symbol.asyncDispose]();
+  const after = readdirSync(tmpdir()).filter((name) => /^causeway-\w{6}$/.test(name) && !before.has(name));
+  const left = after.filter((name) => existsSync(`${tmpdir()}/${name}/control.sock`));
+  expect(left).toEqual([]);
+});

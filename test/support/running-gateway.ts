@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { selfCommand } from "../../src/cli/self.ts";
+import { LineSplitter } from "../../src/kit/line-splitter.ts";
+import { until } from "./until.ts";
+
+/** One line of the gateway's JSON log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+type Ready = {
+  readonly listeners: readonly { readonly name: string; readonly port: number }[];
+  readonly admin: string;
+  readonly workerPid: number;
+};
+
+/** `causeway run` as a process of its own with one configuration file in a folder of its own. */
+export class RunningGateway implements AsyncDisposable {
+  readonly file: string;
+  readonly lines: LogLine[] = [];
+  readonly #folder: string;
+  readonly #process: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** What it wrote that is no JSON, and all of standard error. */
+  said = "";
+
+  constructor(yaml: string) {
+    this.#folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
+    this.file = join(this.#folder, "causeway.yaml");
+    this.write(yaml);
+    this.#process = Bun.spawn([...selfCommand(), "run", this.file], { stdio: ["ignore", "pipe", "pipe"] });
+    void this.#read(this.#process.stdout);
+    void this.#read(this.#process.stderr);
+  }
+
+  /** Starts it and waits until it is ready. */
+  static async open(yaml: string): Promise<RunningGateway> {
+    const gateway = new RunningGateway(yaml);
+    await until(() => gateway.event("ready") !== undefined || gateway.#process.exitCode !== null, 10_000);
+    if (gateway.event("ready") === undefined) throw new Error(`the gateway did not start: ${gateway.said}`);
+    return gateway;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get exited(): Promise<number> {
+    return this.#process.exited;
+  }
+
+  get ready(): Ready {
+    // The event is written by this very program.
+    return this.event("ready") as unknown as Ready;
+  }
+
+  /** The newest event of this name. */
+  event(name: string): LogLine | undefined {
+    return this.lines.findLast((line) => line.event === name);
+  }
+
+  /** The URL of the first listener, without a slash at its end. */
+  get url(): string {
+    return `http://127.0.0.1:${this.ready.listeners[0]?.port}`;
+  }
+
+  write(yaml: string): void {
+    writeFileSync(this.file, yaml);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** Asks the admin API. */
+  async admin(path: string, method = "GET"): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(`${this.ready.admin}${path}`, { method });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const lines = new LineSplitter(16 * 1024 * 1024, (line) => {
+      if (line.startsWith("{")) this.lines.push(JSON.parse(line) as LogLine);
+      else this.said += `${line}\n`;
+    });
+    for await (const chunk of stream) lines.push(chunk);
+  }
+}
