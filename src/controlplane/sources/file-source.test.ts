@@ -127,7 +127,7 @@ test("new and removed files of a folder are seen", async () => {
 
 test("a file that is written in steps is read when it is complete", async () => {
   await writeFile(at("a.yaml"), "old");
-  const watched = watchSource(new FileSource([at("a.yaml")]));
+  const watched = watchSource(new FileSource([at("a.yaml")], { pollMs: 10, settleMs: 100, patienceMs: 2000 }));
   await watched.next();
   const next = watched.next();
   await writeFile(at("a.yaml"), "");
