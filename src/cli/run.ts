@@ -47,11 +47,11 @@ function ownStreams(): LogStreams {
   };
 }
 
-/** The first SIGTERM or SIGINT; a second one ends the process at once. */
+/** The first SIGTERM, SIGINT or SIGHUP (the terminal is gone); a second one ends the process at once. */
 function signalled(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let isFirst = true;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (!isFirst) process.exit(1);
       isFirst = false;

@@ -43,6 +43,21 @@ test("a snapshot given before the worker calls is applied when it does", async (
   expect(keeper.state).toBe("serving");
 });
 
+test("a snapshot of 10,000 routes crosses whole, in pieces of any size", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  const upstreams = Array.from({ length: 10_000 }, (_, at) => ({
+    name: `upstream-${at}-${"é".repeat(100)}`,
+    endpoints: [{ host: "10.0.0.1", port: 80, weight: 1 }],
+    balance: "round-robin" as const,
+    pool: { idle: 1, idleMs: 1 },
+  }));
+  const big = { ...snapshot(1), upstreams };
+  keeper.apply(big);
+  await until(() => heard.applied.includes(1));
+  expect(workers.all[0]?.heard).toEqual([{ type: "snapshot", snapshot: big }]);
+});
+
 test("a worker that ends is started again with the last good snapshot", async () => {
   const { keeper, workers, heard } = await keep();
   await using _ = keeper;
