@@ -3,8 +3,8 @@ import type { SessionEnd, Traffic } from "./session.ts";
 /** What the access log says of one exchange or session. Times are Unix milliseconds, durations milliseconds, sizes bytes. */
 export type AccessRecord = HttpRecord | SessionOpenRecord | SessionCloseRecord;
 
-type Common = {
-  readonly at: number;
+/** Who asked for what, and where it went. */
+export type AccessSubject = {
   readonly requestId: string;
   readonly listener: string;
   /** `address:port` of who asked. */
@@ -17,6 +17,8 @@ type Common = {
   readonly upstream?: string;
   readonly endpoint?: string;
 };
+
+type Common = AccessSubject & { readonly at: number };
 
 /** An HTTP exchange has ended, or a handshake was refused. */
 export type HttpRecord = Common & {

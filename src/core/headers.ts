@@ -1,9 +1,15 @@
 /** Header fields in the order they came, with their own spelling; names compare without case (RFC 9110 §5.1). */
 export class HeaderList {
-  readonly names: string[] = [];
+  readonly names: string[];
   /** The names in lower case, index by index. */
-  readonly keys: string[] = [];
-  readonly values: string[] = [];
+  readonly keys: string[];
+  readonly values: string[];
+
+  constructor(columns: { names: string[]; keys: string[]; values: string[] } = { names: [], keys: [], values: [] }) {
+    this.names = columns.names;
+    this.keys = columns.keys;
+    this.values = columns.values;
+  }
 
   static from(pairs: Iterable<readonly [string, string]>): HeaderList {
     const list = new HeaderList();
@@ -60,13 +66,7 @@ export class HeaderList {
   }
 
   clone(): HeaderList {
-    const copy = new HeaderList();
-    for (let at = 0; at < this.keys.length; at++) {
-      copy.names.push(this.names[at] as string);
-      copy.keys.push(this.keys[at] as string);
-      copy.values.push(this.values[at] as string);
-    }
-    return copy;
+    return new HeaderList({ names: this.names.slice(), keys: this.keys.slice(), values: this.values.slice() });
   }
 
   removeAt(at: number): void {

@@ -9,7 +9,7 @@ export const workerProtocol = 1;
 
 /** From the control process to a worker: one JSON value a line over a Unix socket. */
 export type ToWorker =
-  | { readonly type: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly type: "snapshot"; readonly snapshot: Snapshot; readonly terms?: SnapshotTerms }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan };
 
@@ -54,6 +54,14 @@ export type WorkerStatus = {
   readonly upstreams: readonly UpstreamStatus[];
   /** Bytes. */
   readonly residentMemory: number;
+};
+
+/** What the control process wants of a worker beside a snapshot. */
+export type SnapshotTerms = {
+  /** How the sessions of routes and endpoints that the snapshot has lost are ended. */
+  readonly drain: DrainPlan;
+  /** False if nobody reads access records; the worker then makes none. */
+  readonly wantsRecords: boolean;
 };
 
 /** How sessions are ended: Close frames with `code` at random moments of `windowMs`, and the rest cut `graceMs` after the start. */

@@ -177,11 +177,13 @@ export class ClientConnection implements Receiver, BodyOwner {
     if (this.#request?.isHandshake !== true)
       throw new GatewayError("upstream_invalid", "the upstream switched protocols unasked");
     const response = this.#response;
-    this.#response = undefined;
+    // The session keeps this object only to end it: nothing of the handshake shall live as long.
+    this.#response = this.#request = this.#writer = undefined;
     this.#isOver = true;
     const parked = new Parking();
     this.#wire.receiver = parked;
     parked.onBytes(this.#input);
+    this.#input = emptyBuffer;
     response?.resolve({ head, body: undefined, parked });
   }
 

@@ -18,6 +18,8 @@ export type ServerOptions = {
   readonly settings: Pick<ListenerSettings, "timeouts" | "limits">;
   /** Hears when the connection begins and stops to count as pending: without a complete head, or with an unanswered handshake. */
   readonly onPending: (isPending: boolean) => void;
+  /** The connection is closed, or a session's. */
+  readonly onOver: (connection: ServerConnection) => void;
 };
 
 /** What a client may send before its handshake is answered (bytes). */
@@ -73,6 +75,11 @@ export class ServerConnection implements Receiver, BodyOwner {
   start(): void {
     this.#setPending(true);
     this.#options.wheel.arm(this.#timer, this.#options.settings.timeouts.headMs);
+  }
+
+  /** Answers at once, without reading anything, and ends the connection. */
+  reject(error: GatewayError): void {
+    this.#refuse(error);
   }
 
   /** Ends the connection when it is between two requests; otherwise after the answer that is under way. */
@@ -341,7 +348,6 @@ export class ServerConnection implements Receiver, BodyOwner {
     const { wire, host } = this.#options;
     const reply = host.refuse(error, wire.peer);
     const { head, framing } = responseHead(reply, { method: "GET", version: 11, keepAlive: false });
-    this.#input = emptyBuffer;
     new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
     this.#linger();
   }
@@ -393,8 +399,10 @@ export class ServerConnection implements Receiver, BodyOwner {
 
   /** From now on the wire is somebody else's, or closed. */
   #leave(): void {
+    if (this.#state === "over") return;
     this.#state = "over";
     this.#setPending(false);
+    this.#options.onOver(this);
     this.#early = undefined;
     this.#input = emptyBuffer;
   }

@@ -12,6 +12,8 @@ export type DialOptions = {
   readonly wheel: TimerWheel;
   /** Milliseconds; 0 waits as long as the kernel does. */
   readonly timeoutMs: number;
+  /** The connection is gone, whoever ended it; called once, if it came up. */
+  readonly onGone?: () => void;
 };
 
 /** Opens a TCP connection. Rejects with `upstream_refused` or `upstream_connect_timeout`. */
@@ -67,6 +69,10 @@ class Dial {
     this.#outcome.reject(connectFailed(formatAddress(this.#options.to), error));
   }
 
+  gone(): void {
+    this.#options.onGone?.();
+  }
+
   #timedOut(): void {
     this.#isOver = true;
     this.#outcome.reject(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
@@ -86,5 +92,6 @@ const dialledEvents = {
     const { wire } = socket.data;
     socket.data.wire = undefined;
     wire?.closed(closeError(error));
+    if (wire !== undefined) socket.data.dial.gone();
   },
 } as const;

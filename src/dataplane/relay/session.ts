@@ -30,6 +30,8 @@ export type SessionOptions = {
   readonly settings: Pick<RouteSettings, "timeouts" | "keepalive" | "closeCodes">;
   readonly client: Wire;
   readonly upstream: Wire;
+  /** What the session has borrowed; disposed when it ends. */
+  readonly scope: Disposable;
   readonly mayUseReservedBits: boolean;
   readonly wheel: TimerWheel;
   readonly observer: SessionObserver;
@@ -57,6 +59,7 @@ export class Session implements LegOwner {
   readonly #wheel: TimerWheel;
   readonly #observer: SessionObserver;
   readonly #timer: Timer;
+  readonly #scope: Disposable;
   readonly #openedAt: number;
   #closing: Closing | undefined;
   #closeReason = "";
@@ -71,6 +74,7 @@ export class Session implements LegOwner {
     this.#settings = options.settings;
     this.#wheel = wheel;
     this.#observer = options.observer;
+    this.#scope = options.scope;
     this.#openedAt = wheel.now;
     this.client = new Leg({ side: "client", wire: options.client, owner: this, wheel, mayUseReservedBits });
     this.upstream = new Leg({ side: "upstream", wire: options.upstream, owner: this, wheel, mayUseReservedBits });
@@ -275,6 +279,7 @@ export class Session implements LegOwner {
     this.#hasEnded = true;
     this.#wheel.disarm(this.#timer);
     this.#observer.onSessionEnd(this, this.#describeEnd());
+    this.#scope[Symbol.dispose]();
   }
 
   #describeEnd(): SessionEnd {

@@ -1,0 +1,33 @@
+import type { DrainPlan } from "../core/worker-protocol.ts";
+import { Timer, type TimerWheel } from "../kit/timer-wheel.ts";
+import type { Session } from "./relay/session.ts";
+
+/** Ends sessions with Close frames at uniformly random moments of a window, so that their clients do not come back all at once. */
+export class Drain {
+  readonly #plan: Pick<DrainPlan, "windowMs" | "code" | "reason">;
+  readonly #why: "drain" | "config";
+  readonly #wheel: TimerWheel;
+  readonly #until: number;
+
+  constructor(options: {
+    plan: Pick<DrainPlan, "windowMs" | "code" | "reason">;
+    why: "drain" | "config";
+    wheel: TimerWheel;
+  }) {
+    this.#plan = options.plan;
+    this.#why = options.why;
+    this.#wheel = options.wheel;
+    this.#until = options.wheel.clock() + options.plan.windowMs;
+  }
+
+  /** The session gets its Close within what is left of the window. */
+  add(session: Session): void {
+    const left = Math.max(0, this.#until - this.#wheel.clock());
+    const timer = new Timer(() => this.#close(session));
+    this.#wheel.arm(timer, Math.random() * left);
+  }
+
+  #close(session: Session): void {
+    session.close({ reason: this.#why, code: this.#plan.code, text: this.#plan.reason });
+  }
+}

@@ -1,0 +1,256 @@
+import type { AccessRecord } from "../core/access-record.ts";
+import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
+import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
+import type { Issue } from "../core/issue.ts";
+import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
+import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
+import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
+import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
+import { Drain } from "./drain.ts";
+import { ExchangeDesk } from "./exchange-desk.ts";
+import { Figures, gauge } from "./figures.ts";
+import { compose, createRouteFilters } from "./filters/catalogue.ts";
+import { RouteLimits } from "./filters/route-limits.ts";
+import { createForward } from "./forward/forward.ts";
+import { Listener, type ListenerFacts } from "./listener.ts";
+import { Descriptors } from "./net/descriptors.ts";
+import { diffRoutes } from "./route-diff.ts";
+import { RouteTable } from "./routing/route-table.ts";
+import { SessionRegistry } from "./session-registry.ts";
+import { UpstreamSet } from "./upstream-set.ts";
+
+export type GatewayOptions = {
+  /** Gets one record for every exchange, and two for every session. */
+  readonly onRecord?: (record: AccessRecord) => void;
+  /** Whose timers, and clock, are used; one of its own by default. */
+  readonly wheel?: TimerWheel;
+  readonly descriptors?: Descriptors;
+};
+
+/** How sessions that a snapshot takes the ground from are ended. */
+export type ApplyTerms = { readonly drain: Pick<DrainPlan, "windowMs" | "code" | "reason"> };
+
+/** How a drain has ended: sessions that got their Close in time, and those that were cut. */
+export type DrainResult = { readonly closed: number; readonly destroyed: number };
+
+const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
+/** How often idle upstream connections are looked through, and a drain looks whether it is over (ms). */
+const housekeepingMs = 5000;
+const drainLookMs = 50;
+
+/** The data plane: it makes itself equal to the snapshot it is given, and keeps its sessions whatever comes. */
+export class Gateway implements AsyncDisposable {
+  readonly sessions = new SessionRegistry();
+  readonly #wheel: TimerWheel;
+  readonly #figures = new Figures();
+  readonly #limits = new RouteLimits();
+  readonly #descriptors: Descriptors;
+  readonly #upstreams: UpstreamSet;
+  readonly #desk: ExchangeDesk;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #housekeeping: Timer;
+  #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
+
+  constructor(options: GatewayOptions = {}) {
+    this.#wheel = (options.wheel ?? new TimerWheel()).start();
+    this.#descriptors = options.descriptors ?? Descriptors.ofProcess();
+    this.#upstreams = new UpstreamSet({ wheel: this.#wheel, descriptors: this.#descriptors });
+    this.#desk = new ExchangeDesk({
+      wheel: this.#wheel,
+      sessions: this.sessions,
+      figures: this.#figures,
+      ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
+    });
+    this.#housekeeping = new Timer(() => this.#keepHouse());
+    this.#wheel.arm(this.#housekeeping, housekeepingMs);
+  }
+
+  get revision(): number {
+    return this.#compiled.revision;
+  }
+
+  get listeners(): ListenerStatus[] {
+    return [...this.#listeners.values()].map((listener) => listener.status);
+  }
+
+  /**
+   * Puts a snapshot into force, whole or not at all: the result holds what stands against it, and is empty when all is well. Open
+   * sessions stay, except those of routes and endpoints that are gone, or of routes whose `onChange` says otherwise.
+   */
+  apply(snapshot: Snapshot, terms: ApplyTerms = defaultTerms): readonly Issue[] {
+    let compiled: CompiledRoutes;
+    try {
+      compiled = this.#compile(snapshot);
+    } catch (error) {
+      return [problem("routes", error)];
+    }
+    const opened = this.#openListeners(snapshot.listeners);
+    if ("issue" in opened) return [opened.issue];
+    const before = this.#compiled.routes;
+    this.#compiled = compiled;
+    this.#takeOver(snapshot.listeners, opened.fresh, terms);
+    const gone = this.#upstreams.update(snapshot.upstreams);
+    this.#endSessions({ before, after: snapshot.routes, gone, terms });
+    this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
+    return [];
+  }
+
+  /**
+   * Ends everything: new handshakes are refused, every session gets a Close at a random moment of the window, and what is left after
+   * `graceMs` is cut. Resolves when nothing is open any more.
+   */
+  drain(plan: DrainPlan): Promise<DrainResult> {
+    const { promise, resolve } = Promise.withResolvers<DrainResult>();
+    this.#desk.drain = new Drain({ plan, why: "drain", wheel: this.#wheel });
+    const total = this.sessions.size;
+    for (const session of this.sessions) this.#desk.drain.add(session);
+    for (const listener of this.#listeners.values()) listener.retire();
+    const until = this.#wheel.clock() + plan.graceMs;
+    const look = new Timer(() => {
+      const isOver = this.sessions.size === 0 && this.#desk.running === 0;
+      if (!isOver && this.#wheel.clock() < until) return this.#wheel.arm(look, drainLookMs);
+      const destroyed = this.sessions.size;
+      for (const session of [...this.sessions]) session.cut();
+      resolve({ closed: total - destroyed, destroyed });
+    });
+    this.#wheel.arm(look, drainLookMs);
+    return promise;
+  }
+
+  status(): Omit<WorkerStatus, "residentMemory"> {
+    return {
+      revision: this.revision,
+      state: this.#desk.drain === undefined ? "serving" : "draining",
+      sessions: this.sessions.size,
+      connections: this.listeners.reduce((sum, listener) => sum + listener.connections, 0),
+      sessionsByRevision: this.sessions.countBy((session) => session.identity.revision),
+      sessionsByRoute: this.sessions.countBy((session) => session.identity.route),
+      listeners: this.listeners,
+      upstreams: this.#upstreams.status,
+    };
+  }
+
+  metrics(): MetricFamily[] {
+    const listeners = [...this.#listeners.values()];
+    const pending = listeners.reduce((sum, listener) => sum + listener.pending, 0);
+    const connections = this.listeners.map(({ name, connections }) => ({
+      labels: { listener: name },
+      value: connections,
+    }));
+    return [
+      ...this.sessions.families(),
+      ...this.#figures.families(),
+      ...this.#upstreams.families(),
+      gauge("causeway_connections_open", "Open client connections, sessions included.", connections),
+      gauge("causeway_pending", "Connections without a complete head, and handshakes without an answer.", [
+        { labels: {}, value: pending },
+      ]),
+      gauge("causeway_exchanges_running", "Requests and handshakes that are being answered.", [
+        { labels: {}, value: this.#desk.running },
+      ]),
+      gauge("causeway_timers_armed", "Timers that are waiting.", [{ labels: {}, value: this.#wheel.armed }]),
+      gauge("causeway_sockets_open", "Sockets counted against the limit of open files.", [
+        { labels: {}, value: this.#descriptors.open },
+      ]),
+      gauge("causeway_sockets_limit", "The limit of open files.", [{ labels: {}, value: this.#descriptors.limit }]),
+    ];
+  }
+
+  /** Closes everything at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#listeners.values()) listener.close();
+    for (const session of [...this.sessions]) session.cut();
+    this.#upstreams.update([]);
+    this.#wheel[Symbol.dispose]();
+  }
+
+  #compile(snapshot: Snapshot): CompiledRoutes {
+    const entries = snapshot.routes.map((settings) => ({
+      settings,
+      value: { settings, way: this.#compileWay(settings) },
+    }));
+    return { revision: snapshot.revision, routes: snapshot.routes, table: RouteTable.compile(entries) };
+  }
+
+  #compileWay(route: RouteSettings): Next {
+    const filters = createRouteFilters({ route, clock: () => this.#wheel.clock(), limits: this.#limits });
+    return compose(filters, createForward(route.to, this.#upstreams.forwardParts));
+  }
+
+  #openListeners(wanted: readonly ListenerSettings[]): { fresh: Map<string, Listener> } | { issue: Issue } {
+    const fresh = new Map<string, Listener>();
+    for (const settings of wanted) {
+      if (this.#listeners.get(settings.name)?.isSameAddress(settings) === true) continue;
+      try {
+        fresh.set(settings.name, this.#open(settings));
+      } catch (error) {
+        for (const listener of fresh.values()) listener.close();
+        return { issue: problem(`listeners.${settings.name}.address`, error) };
+      }
+    }
+    return { fresh };
+  }
+
+  #open(settings: ListenerSettings): Listener {
+    const begin = (incoming: Incoming, facts: ListenerFacts): OpenExchange => this.#begin(incoming, facts);
+    const observer = this.#desk.listenerObserver(begin);
+    return Listener.open({ settings, wheel: this.#wheel, descriptors: this.#descriptors, observer });
+  }
+
+  #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>, terms: ApplyTerms): void {
+    const names = new Set(wanted.map((settings) => settings.name));
+    for (const [name, listener] of this.#listeners) {
+      if (names.has(name) && !fresh.has(name)) continue;
+      listener.close();
+      this.#listeners.delete(name);
+      if (!names.has(name)) this.#drainSessions((session) => session.listener === name, terms);
+    }
+    for (const settings of wanted) this.#listeners.get(settings.name)?.update(settings);
+    for (const [name, listener] of fresh) this.#listeners.set(name, listener);
+  }
+
+  #endSessions(change: {
+    before: readonly RouteSettings[];
+    after: readonly RouteSettings[];
+    gone: ReadonlySet<string>;
+    terms: ApplyTerms;
+  }): void {
+    const { drain, close } = diffRoutes(change.before, change.after);
+    const { code, reason } = change.terms.drain;
+    if (close.size > 0) {
+      for (const session of [...this.sessions]) {
+        if (close.has(session.identity.route)) session.close({ reason: "config", code, text: reason });
+      }
+    }
+    if (drain.size === 0 && change.gone.size === 0) return;
+    this.#drainSessions(
+      ({ route, upstream, endpoint }) => drain.has(route) || change.gone.has(`${upstream} ${endpoint}`),
+      change.terms,
+    );
+  }
+
+  #drainSessions(
+    isMeant: (identity: { route: string; upstream: string; endpoint: string; listener: string }) => boolean,
+    terms: ApplyTerms,
+  ): void {
+    const drain = new Drain({ plan: terms.drain, why: "config", wheel: this.#wheel });
+    for (const session of this.sessions) if (isMeant(session.identity)) drain.add(session);
+  }
+
+  #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {
+    const { table, revision } = this.#compiled;
+    const route = table.match(incoming.head, incoming.kind) ?? refuseUnrouted;
+    return this.#desk.begin({ incoming, listener, revision, route: route.settings, way: route.way });
+  }
+
+  #keepHouse(): void {
+    this.#upstreams.expire(this.#wheel.now);
+    this.#wheel.arm(this.#housekeeping, housekeepingMs);
+  }
+}
+
+/** Something that only shows when it is tried: a port that is taken, say. */
+function problem(path: string, error: unknown): Issue {
+  const says = error instanceof Error ? error.message : String(error);
+  return { severity: "error", at: { source: "configuration", path }, says };
+}

@@ -1,0 +1,169 @@
+import { randomUUID } from "node:crypto";
+import { GatewayError } from "../core/errors.ts";
+import type { ExchangeHost, Incoming, OpenExchange, ResponseReply } from "../core/exchange.ts";
+import type { ListenerStatus } from "../core/figures.ts";
+import { HeaderList } from "../core/headers.ts";
+import type { ListenerSettings } from "../core/snapshot.ts";
+import type { PeerAddress, Receiver, Wire } from "../core/wire.ts";
+import { IpRanges } from "../kit/ip-range.ts";
+import type { TimerWheel } from "../kit/timer-wheel.ts";
+import { errorReply } from "./error-reply.ts";
+import { ServerConnection } from "./http1/server-connection.ts";
+import type { Descriptors } from "./net/descriptors.ts";
+import { listen, type PortListener } from "./net/listen.ts";
+
+/** What exchanges have to know of their listener. */
+export type ListenerFacts = { readonly name: string; readonly isSecure: boolean; readonly trusted: IpRanges };
+
+/** What a listener tells the gateway. */
+export interface ListenerObserver {
+  begin(incoming: Incoming, listener: ListenerFacts): OpenExchange;
+  onRefusedConnection(limit: string): void;
+  onAccepted(listener: string): void;
+  onBadRequest(refusal: { error: GatewayError; peer: PeerAddress; listener: string; requestId: string }): void;
+}
+
+export type ListenerOptions = {
+  readonly settings: ListenerSettings;
+  readonly wheel: TimerWheel;
+  readonly descriptors: Descriptors;
+  readonly observer: ListenerObserver;
+};
+
+/** A bound port, its connections, and the limits on them. */
+export class Listener implements ExchangeHost {
+  readonly #options: ListenerOptions;
+  readonly #port: PortListener;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #pendingByAddress = new Map<string, number>();
+  #settings: ListenerSettings;
+  #facts: ListenerFacts;
+  #open = 0;
+  #pending = 0;
+  #isRetiring = false;
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#facts = factsOf(options.settings);
+    this.#port = listen({
+      host: options.settings.host,
+      port: options.settings.port,
+      onConnection: (wire) => this.#accept(wire),
+      onGone: () => this.#gone(),
+    });
+  }
+
+  /** Binds the address. Throws if that fails. */
+  static open(options: ListenerOptions): Listener {
+    return new Listener(options);
+  }
+
+  get status(): ListenerStatus {
+    return { name: this.#settings.name, host: this.#settings.host, port: this.#port.port, connections: this.#open };
+  }
+
+  /** Connections without a complete head, and handshakes without an answer. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** True if new settings can be taken over without binding anew. */
+  isSameAddress(settings: ListenerSettings): boolean {
+    return settings.host === this.#settings.host && settings.port === this.#settings.port;
+  }
+
+  /** New connections get the new settings; those that are open keep theirs. */
+  update(settings: ListenerSettings): void {
+    this.#settings = settings;
+    this.#facts = factsOf(settings);
+  }
+
+  /** No new connections; those without a session end when they are idle. */
+  close(): void {
+    this.#port.close();
+    this.retire();
+  }
+
+  /** From now on every answer ends its connection, and idle ones end at once. */
+  retire(): void {
+    this.#isRetiring = true;
+    for (const connection of this.#connections) connection.retire();
+  }
+
+  begin(incoming: Incoming): OpenExchange {
+    return this.#options.observer.begin(incoming, this.#facts);
+  }
+
+  refuse(error: GatewayError, peer: PeerAddress): ResponseReply {
+    const requestId = randomUUID();
+    this.#options.observer.onBadRequest({ error, peer, listener: this.#settings.name, requestId });
+    return errorReply(error, { requestId, accept: "" });
+  }
+
+  #accept(wire: Wire): Receiver {
+    const { address } = wire.peer;
+    this.#open++;
+    this.#options.descriptors.opened();
+    this.#options.observer.onAccepted(this.#settings.name);
+    const connection = new ServerConnection({
+      wire,
+      host: this,
+      wheel: this.#options.wheel,
+      settings: this.#settings,
+      onPending: (isPending) => this.#countPending(address, isPending ? 1 : -1),
+      onOver: (over) => this.#connections.delete(over),
+    });
+    const problem = this.#limitProblem(address);
+    if (problem === undefined) {
+      this.#connections.add(connection);
+      connection.start();
+      if (this.#isRetiring) connection.retire();
+    } else {
+      this.#options.observer.onRefusedConnection(problem.limit);
+      connection.reject(problem.error);
+    }
+    return connection;
+  }
+
+  #limitProblem(address: string): { readonly limit: string; readonly error: GatewayError } | undefined {
+    const { connections, pending, pendingPerAddress } = this.#settings.limits;
+    if (this.#options.descriptors.isLow)
+      return { limit: "descriptors", error: busy("the gateway has no file descriptors left") };
+    if (connections > 0 && this.#open > connections)
+      return { limit: "connections", error: busy("the gateway has too many connections") };
+    if (pending > 0 && this.#pending >= pending)
+      return { limit: "pending", error: busy("too many handshakes are under way") };
+    if (pendingPerAddress > 0 && (this.#pendingByAddress.get(address) ?? 0) >= pendingPerAddress) {
+      const headers = retryAfter();
+      const says = "too many handshakes are under way from this address";
+      return { limit: "pending_per_address", error: new GatewayError("too_many_requests", says, { headers }) };
+    }
+    return undefined;
+  }
+
+  #countPending(address: string, step: 1 | -1): void {
+    this.#pending += step;
+    const count = (this.#pendingByAddress.get(address) ?? 0) + step;
+    if (count > 0) this.#pendingByAddress.set(address, count);
+    else this.#pendingByAddress.delete(address);
+  }
+
+  #gone(): void {
+    this.#open--;
+    this.#options.descriptors.closed();
+  }
+}
+
+function factsOf(settings: ListenerSettings): ListenerFacts {
+  return { name: settings.name, isSecure: false, trusted: IpRanges.parse(settings.trustedProxies) };
+}
+
+function busy(says: string): GatewayError {
+  return new GatewayError("overloaded", says, { headers: retryAfter() });
+}
+
+/** One to five seconds, so that those who were turned away do not come back all at once. */
+function retryAfter(): HeaderList {
+  return HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 5))]]);
+}

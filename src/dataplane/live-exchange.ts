@@ -1,0 +1,153 @@
+import type { AccessSubject } from "../core/access-record.ts";
+import { asGatewayError, type GatewayError } from "../core/errors.ts";
+import type {
+  Exchange,
+  ExchangeNotes,
+  Incoming,
+  Next,
+  OpenExchange,
+  Outcome,
+  Reply,
+  RequestHead,
+  ResponseReply,
+  TunnelReply,
+} from "../core/exchange.ts";
+import { findClient } from "../core/forwarded-for.ts";
+import type { HeaderList } from "../core/headers.ts";
+import type { Parking } from "../core/parking.ts";
+import type { RouteSettings } from "../core/snapshot.ts";
+import type { PeerAddress, Wire } from "../core/wire.ts";
+import { errorReply } from "./error-reply.ts";
+import { removeHopByHop } from "./forward/hop-by-hop.ts";
+import type { ListenerFacts } from "./listener.ts";
+import { formatPeer, requestId } from "./request-identity.ts";
+
+/** What an exchange tells the gateway. */
+export interface ExchangeObserver {
+  /** It has ended without a session; `error` is what the client was told, if the gateway made the answer. */
+  onExchangeEnd(exchange: LiveExchange, outcome: Outcome, error: GatewayError | undefined): void;
+  /** Its session begins; the scope goes with it. */
+  onTunnel(exchange: LiveExchange, reply: TunnelReply, legs: { client: Wire; early: Parking }): void;
+}
+
+export type LiveExchangeOptions = {
+  readonly incoming: Incoming;
+  readonly listener: ListenerFacts;
+  readonly route: RouteSettings;
+  readonly way: Next;
+  /** The snapshot that holds the route. */
+  readonly revision: number;
+  /** Milliseconds of the monotonic clock. */
+  readonly now: number;
+  readonly observer: ExchangeObserver;
+};
+
+/** One request or handshake on its way through the gateway. */
+export class LiveExchange implements Exchange, OpenExchange {
+  readonly id: string;
+  readonly kind: Exchange["kind"];
+  readonly head: RequestHead;
+  target: string;
+  readonly headers: HeaderList;
+  readonly listener: string;
+  readonly isSecure: boolean;
+  readonly peer: PeerAddress;
+  readonly client: PeerAddress;
+  readonly isFromTrustedProxy: boolean;
+  readonly route: RouteSettings;
+  readonly body: Exchange["body"];
+  readonly scope = new DisposableStack();
+  readonly startedAt: number;
+  readonly interim: Exchange["interim"];
+  readonly notes: ExchangeNotes = { tries: 0 };
+  readonly revision: number;
+  readonly reply: Promise<Reply>;
+  readonly #observer: ExchangeObserver;
+  #abort: AbortController | undefined;
+  #error: GatewayError | undefined;
+  #isAborted = false;
+
+  constructor(options: LiveExchangeOptions) {
+    const { incoming, listener } = options;
+    const { head, peer } = incoming;
+    const isTrusted = listener.trusted.contains(peer.address);
+    this.kind = incoming.kind;
+    this.head = head;
+    this.target = head.target;
+    this.headers = head.headers.clone();
+    removeHopByHop(this.headers);
+    this.listener = listener.name;
+    this.isSecure = listener.isSecure;
+    this.peer = peer;
+    this.isFromTrustedProxy = isTrusted;
+    this.client = isTrusted ? findClient(peer, head.headers, listener.trusted) : peer;
+    this.id = requestId(head.headers, isTrusted);
+    this.route = options.route;
+    this.body = incoming.body;
+    this.startedAt = options.now;
+    this.interim = incoming.interim;
+    this.revision = options.revision;
+    this.#observer = options.observer;
+    this.reply = this.#run(options.way);
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#isAborted) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  /** What made the gateway answer by itself. */
+  get error(): GatewayError | undefined {
+    return this.#error;
+  }
+
+  abort(error: GatewayError): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#error ??= error;
+    this.#abort?.abort(error);
+    this.scope.dispose();
+  }
+
+  finish(outcome: Outcome): void {
+    this.#observer.onExchangeEnd(this, outcome, outcome.error ?? this.#error);
+    this.scope.dispose();
+  }
+
+  openSession(reply: TunnelReply, client: Wire, early: Parking): void {
+    this.#observer.onTunnel(this, reply, { client, early });
+  }
+
+  /** What every access record says of it. */
+  describe(): AccessSubject {
+    const { head, route, notes } = this;
+    return {
+      requestId: this.id,
+      listener: this.listener,
+      client: formatPeer(this.client),
+      host: head.authority,
+      method: head.method,
+      target: head.target,
+      ...(route.name === "" ? {} : { route: route.name }),
+      ...(notes.upstream === undefined ? {} : { upstream: notes.upstream }),
+      ...(notes.endpoint === undefined ? {} : { endpoint: notes.endpoint }),
+    };
+  }
+
+  async #run(way: Next): Promise<Reply> {
+    try {
+      return await way(this);
+    } catch (thrown) {
+      // After an abort, what failed is only a consequence.
+      const error = this.#error ?? asGatewayError(thrown);
+      this.#error = error;
+      this.notes.error = error.code;
+      return this.#refusal(error);
+    }
+  }
+
+  #refusal(error: GatewayError): ResponseReply {
+    return errorReply(error, { requestId: this.id, accept: this.head.headers.get("accept") ?? "" });
+  }
+}

@@ -1,0 +1,97 @@
+import { GatewayError } from "../core/errors.ts";
+import type { MetricFamily, UpstreamStatus } from "../core/figures.ts";
+import type { UpstreamSettings } from "../core/snapshot.ts";
+import type { Wire } from "../core/wire.ts";
+import type { TimerWheel } from "../kit/timer-wheel.ts";
+import { counter, gauge } from "./figures.ts";
+import type { ForwardParts } from "./forward/forward.ts";
+import type { ClientConnection } from "./http1/client-connection.ts";
+import type { Descriptors } from "./net/descriptors.ts";
+import { type DialOptions, dial } from "./net/dial.ts";
+import { Upstream } from "./upstreams/upstream.ts";
+
+/** The upstreams of a gateway, which outlive snapshots. */
+export class UpstreamSet {
+  readonly forwardParts: ForwardParts;
+  readonly #descriptors: Descriptors;
+  readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
+
+  constructor(options: { wheel: TimerWheel; descriptors: Descriptors }) {
+    this.#descriptors = options.descriptors;
+    this.forwardParts = {
+      wheel: options.wheel,
+      dial: (dialOptions) => this.#dial(dialOptions),
+      upstream: (name) => this.#upstreams.get(name),
+    };
+  }
+
+  get status(): UpstreamStatus[] {
+    return [...this.#upstreams.values()].map((upstream) => upstream.status);
+  }
+
+  /** Takes over new settings and returns which endpoints are gone, as `upstream address`. */
+  update(wanted: readonly UpstreamSettings[]): Set<string> {
+    const gone = new Set<string>();
+    const names = new Set(wanted.map((settings) => settings.name));
+    for (const [name, upstream] of this.#upstreams) {
+      if (names.has(name)) continue;
+      for (const address of upstream.close()) gone.add(`${name} ${address}`);
+      if (upstream.isUnused) this.#upstreams.delete(name);
+    }
+    for (const settings of wanted) {
+      const upstream = this.#upstreams.get(settings.name);
+      if (upstream === undefined) this.#upstreams.set(settings.name, new Upstream(settings));
+      else for (const address of upstream.update(settings)) gone.add(`${settings.name} ${address}`);
+    }
+    return gone;
+  }
+
+  /** Lets go of idle connections that are too old. `now` in milliseconds. */
+  expire(now: number): void {
+    for (const [name, upstream] of this.#upstreams) {
+      upstream.expire(now);
+      if (upstream.isUnused) this.#upstreams.delete(name);
+    }
+  }
+
+  families(): MetricFamily[] {
+    const rows = this.status.flatMap(({ name, endpoints }) => {
+      return endpoints.map((endpoint) => ({ labels: { upstream: name, endpoint: endpoint.address }, endpoint }));
+    });
+    type Row = (typeof rows)[number];
+    const each = (pick: (row: Row) => number) => rows.map((row) => ({ labels: row.labels, value: pick(row) }));
+    return [
+      gauge(
+        "causeway_endpoint_sessions",
+        "Sessions of an endpoint, handshakes under way included.",
+        each(({ endpoint }) => endpoint.sessions),
+      ),
+      gauge(
+        "causeway_endpoint_requests",
+        "Requests that an endpoint is answering.",
+        each(({ endpoint }) => endpoint.requests),
+      ),
+      gauge(
+        "causeway_endpoint_idle_connections",
+        "Connections to an endpoint that wait for their next request.",
+        each(({ endpoint }) => endpoint.idleConnections),
+      ),
+      counter(
+        "causeway_endpoint_connect_failures_total",
+        "Connections to an endpoint that failed or timed out.",
+        each(({ endpoint }) => endpoint.connectFailures),
+      ),
+    ];
+  }
+
+  async #dial(options: DialOptions): Promise<Wire> {
+    if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
+    this.#descriptors.opened();
+    try {
+      return await dial({ ...options, onGone: () => this.#descriptors.closed() });
+    } catch (error) {
+      this.#descriptors.closed();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { parseArgs } from "node:util";
+import { Worker } from "./worker.ts";
+
+/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name>`. */
+export async function runWorker(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { control: { type: "string" }, id: { type: "string" } } });
+  if (values.control === undefined || values.id === undefined) {
+    process.stderr.write("causeway worker is started by causeway run, with --control and --id\n");
+    return 2;
+  }
+  // Ctrl-C reaches the whole group: the control process decides what it means.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => {});
+  const worker = await Worker.start({ control: values.control, id: values.id });
+  // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.
+  process.on("uncaughtException", (error) => worker.fault(error));
+  process.on("unhandledRejection", (error) => worker.fault(error));
+  return worker.ended;
+}

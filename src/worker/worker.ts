@@ -1,0 +1,120 @@
+import type { AccessRecord } from "../core/access-record.ts";
+import {
+  type Answer,
+  type DrainPlan,
+  type FromWorker,
+  type Question,
+  type ToWorker,
+  workerProtocol,
+} from "../core/worker-protocol.ts";
+import { Gateway } from "../dataplane/gateway.ts";
+import { TimerWheel } from "../kit/timer-wheel.ts";
+import { ControlLink } from "./control-link.ts";
+import { RecordBatch } from "./record-batch.ts";
+
+export type WorkerOptions = { readonly control: string; readonly id: string };
+
+/** One worker: a gateway that does what the control process says, and reports to it. */
+export class Worker {
+  readonly #wheel: TimerWheel;
+  readonly #gateway: Gateway;
+  readonly #ended = Promise.withResolvers<number>();
+  #link: ControlLink | undefined;
+  #records: RecordBatch | undefined;
+  #wantsRecords = true;
+
+  private constructor() {
+    this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
+    this.#gateway = new Gateway({ wheel: this.#wheel, onRecord: (record) => this.#record(record) });
+  }
+
+  /** Calls the control process and says hello. Rejects if nobody listens there. */
+  static async start(options: WorkerOptions): Promise<Worker> {
+    const worker = new Worker();
+    const link = await ControlLink.open(options.control, {
+      onMessage: (message) => worker.#onMessage(message),
+      // Nobody is left to say what to do.
+      onClose: () => worker.#ended.resolve(0),
+    });
+    worker.#link = link;
+    worker.#records = new RecordBatch(link, worker.#wheel);
+    worker.#send({ type: "hello", protocol: workerProtocol, worker: options.id, pid: process.pid });
+    return worker;
+  }
+
+  /** Resolves with the exit code when the worker has nothing left to do. */
+  get ended(): Promise<number> {
+    return this.#ended.promise;
+  }
+
+  /** Tells the control process about something that must not happen; traffic goes on. */
+  #reportFault(says: string, thrown: unknown): void {
+    const detail = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    this.#send({ type: "log", level: "error", says, detail });
+  }
+
+  fault(thrown: unknown): void {
+    this.#reportFault("something failed that nobody caught", thrown);
+  }
+
+  #send(message: FromWorker): void {
+    this.#link?.send(message);
+  }
+
+  #record(record: AccessRecord): void {
+    if (this.#wantsRecords) this.#records?.add(record);
+  }
+
+  #onMessage(message: ToWorker): void {
+    switch (message.type) {
+      case "snapshot":
+        return this.#apply(message);
+      case "ask":
+        return this.#answer(message.id, message.question);
+      case "drain":
+        void this.#drain(message.plan);
+    }
+  }
+
+  #apply({ snapshot, terms }: Extract<ToWorker, { type: "snapshot" }>): void {
+    this.#wantsRecords = terms?.wantsRecords ?? true;
+    const issues = this.#gateway.apply(snapshot, terms);
+    const { revision } = snapshot;
+    if (issues.length > 0) this.#send({ type: "refused", revision, issues });
+    else this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
+  }
+
+  #answer(id: number, question: Question): void {
+    try {
+      this.#send({ type: "answer", id, answer: this.#find(question) });
+    } catch (error) {
+      this.#send({ type: "failed", id, says: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #find(question: Question): Answer {
+    const { sessions } = this.#gateway;
+    switch (question.about) {
+      case "sessions":
+        return { about: "sessions", ...sessions.list(question.filter, question.limit) };
+      case "close": {
+        const found = sessions.find(question.filter).filter((session) => !session.isClosing);
+        const { code, reason } = question;
+        for (const session of found) session.close({ reason: "admin", code, text: reason });
+        return { about: "close", closed: found.length };
+      }
+      case "metrics":
+        return { about: "metrics", families: this.#gateway.metrics() };
+      case "status":
+        return { about: "status", status: { ...this.#gateway.status(), residentMemory: process.memoryUsage.rss() } };
+    }
+  }
+
+  async #drain(plan: DrainPlan): Promise<void> {
+    const result = await this.#gateway.drain(plan);
+    this.#records?.flush();
+    this.#send({ type: "drained", ...result });
+    await this.#link?.end();
+    this.#ended.resolve(0);
+  }
+}
