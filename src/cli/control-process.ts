@@ -92,13 +92,14 @@ export class ControlProcess implements AsyncDisposable {
   }
 
   async #settle(configuration: Configuration): Promise<readonly Issue[]> {
-    const { admin, log } = configuration.settings;
+    const { admin, drain, log } = configuration.settings;
     this.log.configure(log);
-    await this.#openKeeper();
+    const keeper = await this.#openKeeper();
+    keeper.useTerms({ drain, wantsRecords: log.access });
     return this.#settleAdmin(admin);
   }
 
-  async #openKeeper(): Promise<void> {
+  async #openKeeper(): Promise<WorkerKeeper> {
     this.#keeper ??= await WorkerKeeper.open({
       start: this.#options.startWorker,
       log: this.log,
@@ -108,6 +109,7 @@ export class ControlProcess implements AsyncDisposable {
         onRecords: (records, dropped) => this.log.records(records, dropped),
       },
     });
+    return this.#keeper;
   }
 
   async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {

@@ -109,6 +109,7 @@ test("a broken file changes nothing, is said once, and is forgotten when it is m
   await until(() => it.reconciler.isLastReloadGood);
   expect(it.reconciler.issues).toEqual([]);
   expect(it.sent.length).toBe(1);
+  await until(() => it.log.some((line) => line.startsWith("config-mended")));
 });
 
 test("a revision that the worker refuses leaves the last good one, and saving again tries again", async () => {

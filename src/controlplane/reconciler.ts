@@ -128,6 +128,7 @@ export class Reconciler {
   }
 
   async #accept(configuration: Configuration, issues: readonly Issue[]): Promise<void> {
+    const wasMended = this.#inForce !== undefined && !this.#isReadingGood;
     const troubles = await this.#options.onSettings(configuration);
     const warnings = issues.filter((issue) => !this.#issues.some((known) => Bun.deepEquals(known, issue)));
     this.#issues = [...issues, ...troubles];
@@ -138,6 +139,9 @@ export class Reconciler {
     const current = this.#newest();
     if (current !== undefined && Bun.deepEquals(current.configuration.model, configuration.model)) {
       this.#keep(current, configuration);
+      if (wasMended && this.#isReadingGood) {
+        this.#options.log.info("config-mended", "the configuration is without errors again, and as it is in force");
+      }
       return;
     }
     const revision = ++this.#lastRevision;

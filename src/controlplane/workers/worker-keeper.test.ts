@@ -101,6 +101,39 @@ test("a snapshot that comes while no worker runs is applied by the next worker",
   expect(heard.refused).toEqual([]);
 });
 
+test("terms go with every snapshot, and new ones reach a serving worker at once and only once", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.useTerms({ drain: plan, wantsRecords: true });
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  keeper.useTerms({ drain: plan, wantsRecords: true });
+  keeper.useTerms({ drain: plan, wantsRecords: false });
+  await until(() => heard.applied.length === 2);
+  const sent = workers.all[0]?.heard.map(
+    (message) => message.type === "snapshot" && [message.snapshot.revision, message.terms],
+  );
+  expect(sent).toEqual([
+    [1, { drain: plan, wantsRecords: true }],
+    [1, { drain: plan, wantsRecords: false }],
+  ]);
+});
+
+test("a worker that serves is not killed because it refuses what it already has", async () => {
+  let isRefusing = false;
+  const { keeper, workers, heard } = await keep({
+    onSnapshot: (got) => (isRefusing ? { type: "refused", revision: got.revision, issues: [] } : applied(got)),
+    onAsk: (_, id) => ({ type: "answer", id, answer: { about: "close", closed: 1 } }),
+  });
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  isRefusing = true;
+  keeper.useTerms({ drain: plan, wantsRecords: false });
+  await keeper.ask({ about: "close", filter: {}, code: 1000, reason: "" }, 1000);
+  expect([keeper.state, workers.all.length]).toEqual(["serving", 1]);
+});
+
 test("questions are answered, time out, and fail when the worker goes", async () => {
   let isMute = false;
   const { keeper, workers, heard } = await keep({

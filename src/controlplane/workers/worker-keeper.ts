@@ -7,6 +7,7 @@ import {
   type DrainPlan,
   type FromWorker,
   type Question,
+  type SnapshotTerms,
   workerProtocol,
 } from "../../core/worker-protocol.ts";
 import { Backoff } from "../../kit/backoff.ts";
@@ -53,6 +54,7 @@ export class WorkerKeeper implements AsyncDisposable {
   #state: WorkerState = "starting";
   #restarts = 0;
   #good: Snapshot | undefined;
+  #terms: SnapshotTerms | undefined;
   #pending: { readonly snapshot: Snapshot; isSent: boolean }[] = [];
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
   #kept: Promise<void> = Promise.resolve();
@@ -93,6 +95,13 @@ export class WorkerKeeper implements AsyncDisposable {
     const entry = { snapshot, isSent: false };
     this.#pending.push(entry);
     if (this.#state === "serving" || (this.#link !== undefined && this.#good === undefined)) this.#sendPending();
+  }
+
+  /** Goes with every snapshot from now on; a serving worker hears of it at once. */
+  useTerms(terms: SnapshotTerms): void {
+    if (Bun.deepEquals(this.#terms, terms)) return;
+    this.#terms = terms;
+    if (this.#state === "serving" && this.#good !== undefined) this.#sendSnapshot(this.#good);
   }
 
   /** Asks the worker; throws an AskError. */
@@ -212,7 +221,7 @@ export class WorkerKeeper implements AsyncDisposable {
     } else {
       this.#link = link;
       if (this.#good === undefined) this.#sendPending();
-      else link.send({ type: "snapshot", snapshot: this.#good });
+      else this.#sendSnapshot(this.#good);
     }
   }
 
@@ -220,8 +229,12 @@ export class WorkerKeeper implements AsyncDisposable {
     for (const entry of this.#pending) {
       if (entry.isSent) continue;
       entry.isSent = true;
-      this.#link?.send({ type: "snapshot", snapshot: entry.snapshot });
+      this.#sendSnapshot(entry.snapshot);
     }
+  }
+
+  #sendSnapshot(snapshot: Snapshot): void {
+    this.#link?.send({ type: "snapshot", snapshot, ...(this.#terms === undefined ? {} : { terms: this.#terms }) });
   }
 
   #applied(revision: number, listeners: readonly ListenerStatus[]): void {
@@ -237,7 +250,7 @@ export class WorkerKeeper implements AsyncDisposable {
     if (revision === this.#good?.revision) {
       // A new worker cannot have what the old one had (its port was taken meanwhile, say): try again, ever more slowly.
       for (const { says } of issues) this.#options.log.error("worker-refused", `worker ${this.id}: ${says}`);
-      this.#process?.kill();
+      if (this.#state === "starting") this.#process?.kill();
     } else {
       this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision !== revision);
       this.#options.listener.onRefused(revision, issues);
