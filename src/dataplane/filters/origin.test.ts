@@ -21,6 +21,7 @@ describe("the filter origin", () => {
     [[], "http://app.example:80", true],
     [[], "http://app.example:8080", false],
     [[], "http://app.example:8080", true, { authority: "app.example:8080" }],
+    [[], "https://app.example:8080", false, { authority: "app.example:8080" }],
     [[], "http://app.example", false, { authority: "app.example:8080" }],
     [[], "https://app.example", false],
     [[], "https://app.example", true, { isSecure: true }],
