@@ -5,8 +5,15 @@ export type Command = {
   readonly help?: string;
   readonly isHidden?: true;
   /** Loads the command's code, which is left on the disk until it is wanted, and returns the function to call. */
-  readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
+  readonly load: () => Promise<Act>;
 };
+
+type Act = (args: readonly string[]) => Promise<number>;
+
+/** Ends the process with the command, whatever sockets are still open and whoever has not read what was written. */
+function endingWith(act: Act): Act {
+  return async (args) => process.exit(await act(args));
+}
 
 const adminHelp = `  --admin URL       where the admin API is (or CAUSEWAY_ADMIN; http://127.0.0.1:9901 otherwise)
   --token TOKEN     its token, if it asks for one (better: CAUSEWAY_ADMIN_TOKEN)`;
@@ -26,7 +33,7 @@ Elsewhere both are JSON lines on standard output. \`log.format\` of the configur
 
 SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the configuration says; a second one ends at once.
 `,
-    load: async () => (await import("./run.ts")).run,
+    load: async () => endingWith((await import("./run.ts")).run),
   },
   {
     name: "check",
@@ -85,7 +92,7 @@ ${adminHelp}
     name: "worker",
     summary: "serve traffic for a control process",
     isHidden: true,
-    load: async () => (await import("../worker/main.ts")).runWorker,
+    load: async () => endingWith((await import("../worker/main.ts")).runWorker),
   },
 ];
 

@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   // Nothing was promised to anybody yet, so there is nothing to drain.
   if (typeof control === "string") process.exit(0);
   if (!(control instanceof ControlProcess)) {
-    for (const issue of control.issues) process.stderr.write(`${formatIssue(issue)}\n`);
+    await writeTo(process.stderr)(control.issues.map((issue) => `${formatIssue(issue)}\n`).join(""));
     return 1;
   }
   announce(control, performance.now() - startedAt);
