@@ -102,7 +102,7 @@ export class FrameScanner implements Traffic {
       if (next < 0) return;
       if (next === at) {
         this.#pass(bytes, from, at);
-        this.#held = bytes.slice(at);
+        this.#held = new Uint8Array(bytes.subarray(at));
         return;
       }
       if (this.#wasTakenOut) {
@@ -209,14 +209,15 @@ export class FrameScanner implements Traffic {
     this.#pass(bytes, from, at);
     this.frames++;
     this.#isOver = true;
-    this.#listener.onCloseFrame(frame.slice(), code, reason);
+    this.#listener.onCloseFrame(frame, code, reason);
     return -1;
   }
 
   /** The unmasked payload of a whole control frame. */
   #payload(frame: Uint8Array): Uint8Array {
     if (!this.#isMasked) return frame.subarray(2);
-    const payload = frame.slice(6);
+    // A copy, because Buffer.slice is only a view of what is passed on.
+    const payload = new Uint8Array(frame.subarray(6));
     for (let at = 0; at < payload.length; at++) payload[at] = (payload[at] as number) ^ (frame[2 + (at & 3)] as number);
     return payload;
   }
