@@ -63,6 +63,15 @@ test("a JSON line carries both close codes, who began, and the traffic of both d
   expect(line.fromClient).toEqual(traffic);
 });
 
+test("fractions of a microsecond do not fill the log", () => {
+  expect(accessJson(http({ durationMs: 9.079355999999962 }), redacted)).toContain('"durationMs":9.079,');
+});
+
+test("a session that the gateway ends shows the code that the gateway chose", () => {
+  const end = { reason: "admin", initiator: "gateway", upstreamCode: 1005, sentToClient: 4321, isClean: true } as const;
+  expect(text({ ...closed, end })).toContain("closed by gateway admin 4321 s1");
+});
+
 test("an exchange reads as one short line", () => {
   expect(text(http())).toBe("GET example.com/chat?token=*** 200 3 ms 1.5 kB 10.0.0.7:5133 -> chat 10.0.0.9:80");
 });

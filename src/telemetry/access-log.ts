@@ -6,7 +6,13 @@ import { redactTarget } from "./redact.ts";
 /** One line of JSON: `time` (ISO 8601), then the record as the worker made it, with query values redacted. */
 export function accessJson(record: AccessRecord, redacted: ReadonlySet<string>): string {
   const { at, kind, target, ...rest } = record;
-  return JSON.stringify({ time: new Date(at).toISOString(), kind, ...rest, target: redactTarget(target, redacted) });
+  const line = { time: new Date(at).toISOString(), kind, ...rest, target: redactTarget(target, redacted) };
+  return JSON.stringify(line, rounded);
+}
+
+/** Clocks give fractions of a nanosecond; a microsecond is enough for a log. */
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Math.round(value * 1000) / 1000 : value;
 }
 
 /** How a readable line is made. */
@@ -51,7 +57,8 @@ function problem(record: HttpRecord): string {
 }
 
 function ending({ end }: SessionCloseRecord): string {
-  const code = end.initiator === "client" ? end.clientCode : (end.upstreamCode ?? end.sentToClient);
+  const codes = { client: end.clientCode, upstream: end.upstreamCode, gateway: end.sentToClient };
+  const code = codes[end.initiator];
   const parts = [`closed by ${end.initiator}`, end.reason === "closed" ? undefined : end.reason, code, end.detail];
   const reason = end.closeReason ? ` "${end.closeReason}"` : "";
   return `${parts.filter((part) => part !== undefined).join(" ")}${reason}`;
