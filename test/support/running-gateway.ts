@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfCommand } from "../../src/cli/self.ts";
 import { LineSplitter } from "../../src/kit/line-splitter.ts";
+import { within } from "../../src/kit/sleep.ts";
 import { until } from "./until.ts";
 
 /** One line of the gateway's JSON log. */
@@ -78,7 +79,11 @@ export class RunningGateway implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill("SIGKILL");
+    // Two signals end it at once and let it clean up, which SIGKILL would not.
+    this.#process.kill("SIGTERM");
+    this.#process.kill("SIGINT");
+    const isOver = this.#process.exited.then(() => true);
+    if (!(await within(isOver, 3000, false))) this.#process.kill("SIGKILL");
     await this.#process.exited;
     rmSync(this.#folder, { recursive: true, force: true });
   }
