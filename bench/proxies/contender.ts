@@ -1,0 +1,45 @@
+import type { WatchedProcess } from "../measure/processes.ts";
+import type { Child } from "../run/child.ts";
+
+/** The proxies that are compared; `direct` is none at all, which shows what load and echo server reach on their own. */
+export const proxyNames = ["causeway", "nginx", "haproxy", "envoy", "direct"] as const;
+
+export type ProxyName = (typeof proxyNames)[number];
+
+/** What a proxy is started with. */
+export type ProxyPlan = {
+  /** A folder of its own for its files. */
+  readonly folder: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly upstreamPort: number;
+};
+
+/** How to run one kind of proxy: one worker, no access log, plain WebSocket and HTTP from one port to one upstream. */
+export interface Contender {
+  readonly name: ProxyName;
+  /** Its version; undefined where it is not installed. */
+  version(): Promise<string | undefined>;
+  /** Writes its files; the command starts it in the foreground. */
+  prepare(plan: ProxyPlan): Promise<readonly string[]>;
+  /** Throws as long as it is not ready for traffic. */
+  checkReady(plan: ProxyPlan): Promise<void>;
+  /** Its processes, once it is ready. */
+  processes(plan: ProxyPlan, child: Child): Promise<readonly WatchedProcess[]>;
+}
+
+/** What a command prints, standard error included; undefined where it does not exist. */
+export async function outputOf(command: readonly string[]): Promise<string | undefined> {
+  const [program = ""] = command;
+  if (Bun.which(program) === null) return undefined;
+  const process = Bun.spawn([...command], { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, error] = await Promise.all([new Response(process.stdout).text(), new Response(process.stderr).text()]);
+  return out + error;
+}
+
+/** Throws unless a GET through the proxy is answered by the upstream. */
+export async function checkAnswers({ port }: ProxyPlan): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/`, { keepalive: false, signal: AbortSignal.timeout(1000) });
+  await response.arrayBuffer();
+  if (response.status !== 200) throw new Error(`it answers ${response.status}`);
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { allowedCores } from "../measure/machine.ts";
+import { LoadProcess } from "./load-process.ts";
+
+const canPin = Bun.which("taskset") !== null;
+const [core = 0] = allowedCores();
+
+/** A load process or echo server with a folder of its own. */
+function start(script: string, argument: string): AsyncDisposable & { readonly process: LoadProcess } {
+  const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
+  const process = LoadProcess.start(script, argument, { core, folder, logFile: join(folder, "log") });
+  const end = async () => {
+    await process[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  };
+  return { process, [Symbol.asyncDispose]: end };
+}
+
+const targetOf = (port: number, payloadBytes: number) => JSON.stringify({ host: "127.0.0.1", port, payloadBytes });
+const measurement = { warmupMs: 10, measureMs: 50, watched: [], cores: { proxy: 0, load: 0 } };
+
+/** An independent WebSocket server, which may spoil what it echoes. */
+function serve(spoil: (message: Buffer) => Buffer) {
+  return Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no", { status: 400 })),
+    websocket: { message: (socket, message) => void socket.send(spoil(Buffer.from(message))) },
+  });
+}
+
+describe.skipIf(!canPin)("load processes", () => {
+  test.each([
+    ["ws-load.ts", 64],
+    ["ws-load.ts", 16_384],
+    ["handshake-load.ts", 64],
+    ["http-load.ts", 1024],
+  ])("%s with %p bytes runs without errors against the echo server", async (script, bytes) => {
+    await using echo = start("echo-server.ts", String(bytes));
+    const { port } = await echo.process.answer("listen");
+    await using load = start(script, targetOf(port, bytes));
+    expect((await load.process.obey({ do: "open", count: 8 })).failures).toEqual([]);
+    const { sample } = await load.process.obey({ do: "run", measurement });
+    expect(sample.operations).toBeGreaterThan(10);
+    expect(sample.p99Micros).toBeGreaterThanOrEqual(sample.p50Micros);
+    expect((await load.process.obey({ do: "close" })).failures).toEqual([]);
+  });
+
+  test("WebSocket sessions run without errors against an independent server", async () => {
+    await using server = serve((message) => message);
+    await using load = start("ws-load.ts", targetOf(server.port ?? 0, 16_384));
+    expect((await load.process.obey({ do: "open", count: 4 })).failures).toEqual([]);
+    expect((await load.process.obey({ do: "run", measurement })).sample.operations).toBeGreaterThan(4);
+    expect((await load.process.obey({ do: "close" })).failures).toEqual([]);
+  });
+
+  test("an echo that differs in one byte is an error", async () => {
+    await using server = serve((message) => message.fill(0, 20, 21));
+    await using load = start("ws-load.ts", targetOf(server.port ?? 0, 64));
+    const { failures } = await load.process.obey({ do: "open", count: 2 });
+    expect(failures).toContainEqual({ what: "echo differs from what was sent", count: 2 });
+  });
+
+  test("refused handshakes and wrong responses are errors", async () => {
+    await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("y".repeat(1024)) });
+    await using sessions = start("handshake-load.ts", targetOf(server.port ?? 0, 64));
+    expect((await sessions.process.obey({ do: "open", count: 2 })).failures).toContainEqual({
+      what: "handshake refused",
+      count: 2,
+    });
+    await using requests = start("http-load.ts", targetOf(server.port ?? 0, 1024));
+    const { failures } = await requests.process.obey({ do: "open", count: 2 });
+    expect(failures).toContainEqual({ what: "response differs from what the upstream sent", count: 2 });
+  });
+
+  test("nobody listening is an error", async () => {
+    await using server = serve((message) => message);
+    const { port = 0 } = server;
+    await server.stop(true);
+    await using load = start("ws-load.ts", targetOf(port, 64));
+    expect((await load.process.obey({ do: "open", count: 2 })).failures).toEqual([
+      { what: "connection refused", count: 2 },
+    ]);
+  });
+
+  test("the echo server answers messages of an independent client that masks", async () => {
+    await using echo = start("echo-server.ts", "64");
+    const { port } = await echo.process.answer("listen");
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    socket.onopen = () => socket.send("hello".repeat(100));
+    socket.onmessage = ({ data }) => resolve(String(data));
+    socket.onerror = () => reject(new Error("the connection failed"));
+    expect(await promise).toBe("hello".repeat(100));
+    const closed = Promise.withResolvers<number>();
+    socket.onclose = ({ code }) => closed.resolve(code);
+    socket.close(4321);
+    expect(await closed.promise).toBe(4321);
+  });
+});

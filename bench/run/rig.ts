@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Cores } from "../measure/machine.ts";
+import type { WatchedProcess } from "../measure/processes.ts";
+import type { Contender, ProxyPlan } from "../proxies/contender.ts";
+import { Child } from "./child.ts";
+import { freePort } from "./free-port.ts";
+import { onTheWayOut } from "./leftovers.ts";
+import { LoadProcess } from "./load-process.ts";
+
+/** What to put together for one run. */
+export type RigPlan = {
+  readonly proxy: Contender;
+  readonly cores: Cores;
+  /** The script of `load/` that makes the load. */
+  readonly loadScript: string;
+  readonly payloadBytes: number;
+};
+
+/** One run's processes, all fresh: the echo server, the proxy in front of it, and the load in front of that. */
+export class Rig implements AsyncDisposable {
+  readonly load: LoadProcess;
+  readonly cores: Cores;
+  /** The processes of the proxy, and of load and echo server. */
+  readonly watched: readonly WatchedProcess[];
+  readonly #owned: AsyncDisposableStack;
+
+  private constructor(parts: Pick<Rig, "load" | "cores" | "watched">, owned: AsyncDisposableStack) {
+    this.load = parts.load;
+    this.cores = parts.cores;
+    this.watched = parts.watched;
+    this.#owned = owned;
+  }
+
+  /** Starts everything and waits until it is ready. */
+  static async open({ proxy, cores, loadScript, payloadBytes }: RigPlan): Promise<Rig> {
+    await using owned = new AsyncDisposableStack();
+    const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
+    const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+    owned.use(onTheWayOut(removeFolder));
+    owned.defer(removeFolder);
+    const onLoadCore = { core: cores.load, folder, logFile: join(folder, "load.log") };
+    const echo = owned.use(LoadProcess.start("echo-server.ts", String(payloadBytes), onLoadCore));
+    const upstreamPort = (await echo.answer("listen")).port;
+    const plan = { folder, port: freePort(), adminPort: freePort(), upstreamPort };
+    const processes = await startProxy(proxy, plan, cores, owned);
+    const port = processes.length === 0 ? upstreamPort : plan.port;
+    const target = JSON.stringify({ host: "127.0.0.1", port, payloadBytes });
+    const load = owned.use(LoadProcess.start(loadScript, target, onLoadCore));
+    const watched: readonly WatchedProcess[] = [
+      ...processes,
+      { role: "echo", pid: echo.pid },
+      { role: "load", pid: load.pid },
+    ];
+    return new Rig({ load, cores, watched }, owned.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#owned.disposeAsync();
+  }
+}
+
+async function startProxy(
+  proxy: Contender,
+  plan: ProxyPlan,
+  cores: Cores,
+  owned: AsyncDisposableStack,
+): Promise<readonly WatchedProcess[]> {
+  const command = await proxy.prepare(plan);
+  if (command.length === 0) return [];
+  const { folder } = plan;
+  const child = owned.use(Child.start(command, { core: cores.proxy, folder, logFile: join(folder, "proxy.log") }));
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    try {
+      await proxy.checkReady(plan);
+      const processes = await proxy.processes(plan, child);
+      for (const { pid } of processes) child.adopt(pid);
+      return processes;
+    } catch (error) {
+      if (child.hasEnded) throw new Error(`${proxy.name} ended: ${child.lastWords}`, { cause: error });
+      if (performance.now() > deadline)
+        throw new Error(`${proxy.name} is not ready after 15 s: ${child.lastWords}`, { cause: error });
+      await Bun.sleep(20);
+    }
+  }
+}
