@@ -1,0 +1,57 @@
+import type { Results, ScenarioResult } from "./results.ts";
+import { figuresTable, markdownTable, ratioTable } from "./table.ts";
+
+/** The report as a page, with the picture `results.svg` beside it. */
+export function markdownReport(results: Results): string {
+  return [
+    "# Benchmark results",
+    "Written by `npm run bench`; do not edit.",
+    "## Ratios",
+    "Our median by theirs, from runs in turn on one machine. In parentheses what is to be reached.",
+    markdownTable(ratioTable(results)),
+    "![Bars for every scenario and proxy](results.svg)",
+    "## Machine and method",
+    machineText(results),
+    methodText(results),
+    "## Figures",
+    ...results.scenarios.map(scenarioText),
+    "",
+  ]
+    .join("\n\n")
+    .trimEnd()
+    .concat("\n");
+}
+
+function machineText({ machine, versions, date }: Results): string {
+  const memory = `${Math.round(machine.memory / 1024 ** 3)} GB`;
+  const proxies = versions
+    .filter(({ proxy }) => proxy !== "direct")
+    .map(({ proxy, version }) => `${proxy} ${version}`)
+    .join(", ");
+  return `${date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores, ${memory}, ${machine.kernel}; ${proxies}; Bun ${machine.bun}.`;
+}
+
+function methodText({ rounds, warmupMs, measureMs, isQuick, cores }: Results): string {
+  const seconds = (ms: number) => `${ms / 1000} s`;
+  return [
+    `- Each proxy has one worker and runs with all its processes on core ${cores.proxy}; load and echo server share core ${cores.load}.`,
+    `- ${rounds === 1 ? "1 round" : `${rounds} rounds`}; in each the proxies take turns, with fresh processes, ${seconds(warmupMs)} of warm-up and ${seconds(measureMs)} of counting.`,
+    "- Medians over the rounds. CPU time is that of all processes of a proxy, of ours the control process included, from `/proc`.",
+    "- Access logs are off, and buffers have the size each proxy gives them by default.",
+    "- Every session has one message in flight. Every echo and every response is compared with what was sent; a run with an error is left out.",
+    "- Memory is what the resident memory grew by, divided by the sessions, each of which has echoed one message. What the kernel keeps for a socket is not in it.",
+    ...(isQuick
+      ? ["- This was a quick run: it shows that everything works, and its figures are not for comparison."]
+      : []),
+  ].join("\n");
+}
+
+function scenarioText(scenario: ScenarioResult): string {
+  const notes = scenario.notes.map((note) => `- ${note}`).join("\n");
+  const parts = [
+    `### ${scenario.title}`,
+    `\`npm run bench -- ${scenario.name}\``,
+    markdownTable(figuresTable(scenario)),
+  ];
+  return [...parts, ...(notes === "" ? [] : [notes])].join("\n\n");
+}
