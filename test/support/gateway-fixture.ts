@@ -1,0 +1,90 @@
+import { readConfiguration } from "../../src/controlplane/config/read.ts";
+import type { AccessRecord, HttpRecord } from "../../src/core/access-record.ts";
+import type { Snapshot } from "../../src/core/snapshot.ts";
+import { Gateway } from "../../src/dataplane/gateway.ts";
+import type { TimerWheel } from "../../src/kit/timer-wheel.ts";
+import { RawClient } from "./raw-client.ts";
+import { until } from "./until.ts";
+
+/** A gateway in our own configuration's words, as plain objects; what is left out is plain. */
+export type FixtureSettings = {
+  /** Where the upstream `app` leads: ports on 127.0.0.1. */
+  readonly to?: readonly { readonly port: number }[];
+  /** Members of the listener, of the upstream `app`, and of the only route. */
+  readonly listener?: object;
+  readonly upstream?: object;
+  readonly route?: object;
+  /** Instead of the only route, several by name; those without `to` and without filters lead to `app`. */
+  readonly routes?: Readonly<Record<string, object>>;
+  /** More upstreams by name. */
+  readonly upstreams?: Readonly<Record<string, object>>;
+  readonly wheel?: TimerWheel;
+};
+
+/** A data plane in this process, configured as by a file, on a port of the kernel's choice. */
+export class GatewayFixture implements AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly records: AccessRecord[] = [];
+
+  private constructor(settings: FixtureSettings) {
+    this.gateway = new Gateway({
+      onRecord: (record) => this.records.push(record),
+      ...(settings.wheel === undefined ? {} : { wheel: settings.wheel }),
+    });
+    const [issue] = this.gateway.apply(snapshotOf(settings));
+    if (issue !== undefined) throw new Error(issue.says);
+  }
+
+  static open(settings: FixtureSettings): GatewayFixture {
+    return new GatewayFixture(settings);
+  }
+
+  get port(): number {
+    return this.gateway.listeners[0]?.port ?? 0;
+  }
+
+  connect(how: { keep?: boolean } = {}): Promise<RawClient> {
+    return RawClient.open(this.port, how);
+  }
+
+  /** Writes bytes on a new connection, and waits for the end of it. */
+  async ask(bytes: string | Uint8Array): Promise<RawClient> {
+    const client = await this.connect();
+    client.write(bytes);
+    await client.untilEnd();
+    return client;
+  }
+
+  /** The record of the newest HTTP exchange, once there are that many. */
+  async record(count = 1): Promise<HttpRecord> {
+    const https = () => this.records.filter((record) => record.kind === "http");
+    await until(() => https().length >= count);
+    return https().at(-1) as HttpRecord;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway[Symbol.asyncDispose]();
+  }
+}
+
+/** A snapshot as the control process would make it of a file that says this. Throws what is wrong with it. */
+export function snapshotOf(settings: FixtureSettings): Snapshot {
+  const endpoints = (settings.to ?? []).map(({ port }) => `127.0.0.1:${port}`);
+  const routes = settings.routes ?? { all: settings.route ?? {} };
+  const text = JSON.stringify({
+    listeners: { web: { address: "127.0.0.1:0", ...settings.listener } },
+    upstreams: {
+      app: { endpoints: endpoints.length === 0 ? ["127.0.0.1:1"] : endpoints, ...settings.upstream },
+      ...settings.upstreams,
+    },
+    routes: Object.fromEntries(Object.entries(routes).map(([name, route]) => [name, withTarget(route)])),
+  });
+  const { configuration, issues } = readConfiguration([{ source: "test", text }], {});
+  if (configuration === undefined) throw new Error(issues.map((issue) => `${issue.at.path}: ${issue.says}`).join("\n"));
+  return { revision: 1, ...configuration.model };
+}
+
+/** A route whose filter answers leads nowhere. */
+function withTarget(route: object): object {
+  return "to" in route || /"(?:respond|redirect)":/.test(JSON.stringify(route)) ? route : { to: "app", ...route };
+}

@@ -1,0 +1,155 @@
+import { type HttpMessage, readResponse } from "./http-message.ts";
+import { until } from "./until.ts";
+
+/** A TCP client that writes exactly the bytes it is told, and keeps all it gets. Text is latin1, a character a byte. */
+export class RawClient implements AsyncDisposable {
+  /** True once the peer has ended its direction, and once nothing can be read or written any more. */
+  hasEnded = false;
+  isClosed = false;
+  /** True if the connection ended with a reset. */
+  wasReset = false;
+  /** All bytes that came. */
+  count = 0;
+  #received: Buffer = Buffer.alloc(0);
+  #isKept: boolean;
+  readonly #socket: Bun.Socket<RawClient>;
+  #queue: Uint8Array[] = [];
+  #isEnding = false;
+
+  private constructor(socket: Bun.Socket<RawClient>, isKept: boolean) {
+    this.#socket = socket;
+    this.#isKept = isKept;
+  }
+
+  /** Connects. With `keep: false` what comes is only counted, for streams that are too long to keep. */
+  static open(port: number, how: { host?: string; keep?: boolean } = {}): Promise<RawClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<RawClient>();
+    Bun.connect<RawClient>({
+      hostname: how.host ?? "127.0.0.1",
+      port,
+      allowHalfOpen: true,
+      socket: {
+        open(socket) {
+          socket.data = new RawClient(socket, how.keep ?? true);
+          resolve(socket.data);
+        },
+        data: (socket, bytes) => socket.data.#take(bytes),
+        drain: (socket) => socket.data.#flush(),
+        end(socket) {
+          socket.data.hasEnded = true;
+        },
+        close(socket, error) {
+          socket.data.hasEnded = socket.data.isClosed = true;
+          socket.data.wasReset = error !== undefined;
+        },
+        connectError: (_, error) => reject(error),
+      },
+    }).catch(reject);
+    return promise;
+  }
+
+  /** What came and was not taken by `response`. */
+  get received(): Buffer {
+    return this.#received;
+  }
+
+  get text(): string {
+    return this.#received.toString("latin1");
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get queued(): number {
+    return this.#queue.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
+  write(bytes: string | Uint8Array): this {
+    this.#queue.push(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+    this.#flush();
+    return this;
+  }
+
+  /** Ends our direction (FIN) once everything is written. */
+  end(): this {
+    this.#isEnding = true;
+    this.#flush();
+    return this;
+  }
+
+  /** Closes with a reset. */
+  reset(): void {
+    this.#socket.terminate();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Waits until what came contains `text`. */
+  async until(text: string, deadlineMs?: number): Promise<string> {
+    await this.#wait(() => this.#received.includes(text, 0, "latin1"), deadlineMs);
+    return this.text;
+  }
+
+  /** Waits until that many bytes have come. */
+  async untilBytes(count: number, deadlineMs?: number): Promise<void> {
+    await this.#wait(() => this.count >= count, deadlineMs);
+  }
+
+  /** Waits until the peer has ended its direction, and returns all that came. */
+  async untilEnd(deadlineMs?: number): Promise<string> {
+    await this.#wait(() => this.hasEnded, deadlineMs);
+    return this.text;
+  }
+
+  /** Waits until everything written was taken by the kernel. */
+  async untilWritten(deadlineMs?: number): Promise<void> {
+    await this.#wait(() => this.#queue.length === 0, deadlineMs);
+  }
+
+  /** Takes the next whole response off what came; `method` is that of its request. Waits for it. */
+  async response(method = "GET", deadlineMs?: number): Promise<HttpMessage> {
+    let found: ReturnType<typeof readResponse>;
+    await this.#wait(() => {
+      found = readResponse(this.#received, { method, hasEnded: this.hasEnded });
+      return found !== undefined || this.hasEnded;
+    }, deadlineMs);
+    if (found === undefined) throw new Error(`the connection ended without a response: ${JSON.stringify(this.text)}`);
+    this.#received = found.rest;
+    return found.message;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.end();
+    this.#isKept = false;
+  }
+
+  #take(bytes: Buffer): void {
+    this.count += bytes.length;
+    if (this.#isKept) this.#received = Buffer.concat([this.#received, bytes]);
+  }
+
+  #flush(): void {
+    while (this.#queue[0] !== undefined) {
+      const piece = this.#queue[0];
+      const taken = this.#socket.write(piece);
+      if (taken < piece.length) {
+        if (taken > 0) this.#queue[0] = piece.subarray(taken);
+        return;
+      }
+      this.#queue.shift();
+    }
+    if (this.#isEnding) this.#socket.shutdown();
+  }
+
+  async #wait(condition: () => boolean, deadlineMs?: number): Promise<void> {
+    try {
+      await until(condition, deadlineMs);
+    } catch (error) {
+      throw new Error(`${error}; what came: ${JSON.stringify(this.text.slice(0, 2000))}`);
+    }
+  }
+}
