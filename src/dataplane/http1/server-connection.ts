@@ -172,7 +172,8 @@ export class ServerConnection implements Receiver, BodyOwner {
     const { limits, timeouts } = this.#options.settings;
     this.#skipEmptyLines();
     if (this.#input.length === 0) return;
-    const end = findHeadEnd(this.#input, 0);
+    const input = this.#input;
+    const end = findHeadEnd(input, 0);
     try {
       if ((end < 0 ? this.#input.length : end) > limits.head) throw this.#tooLarge();
       if (end < 0) {
@@ -189,7 +190,8 @@ export class ServerConnection implements Receiver, BodyOwner {
       this.#begin(request);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.#refuse(error);
+      // RFC 9110 §9.3.2: whatever is wrong with it, an answer to HEAD has no content.
+      this.#refuse(error, input.toString("latin1", 0, 5) === "HEAD " ? "HEAD" : "GET");
     }
   }
 
@@ -344,10 +346,10 @@ export class ServerConnection implements Receiver, BodyOwner {
   }
 
   /** Answers something that is no exchange, and ends the connection. */
-  #refuse(error: GatewayError): void {
+  #refuse(error: GatewayError, method = "GET"): void {
     const { wire, host } = this.#options;
     const reply = host.refuse(error, wire.peer);
-    const { head, framing } = responseHead(reply, { method: "GET", version: 11, keepAlive: false });
+    const { head, framing } = responseHead(reply, { method, version: 11, keepAlive: false });
     new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
     this.#linger();
   }
