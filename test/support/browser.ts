@@ -1,4 +1,7 @@
-import { type Browser, chromium, type Page } from "playwright-core";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { requires } from "./requires.ts";
 
 /** Where Debian's package puts the browser. */
@@ -30,28 +33,52 @@ export function hasChromium(): boolean {
   return requires("chromium", "chromium");
 }
 
-/** Chromium with a new profile. Pages that are not of one `user` share nothing, as if they were different people. */
+/** Chromium with a new profile. */
 export class TestBrowser implements AsyncDisposable {
-  readonly #browser: Browser;
+  readonly #newContext: () => Promise<BrowserContext>;
+  readonly #close: () => Promise<void>;
 
-  private constructor(browser: Browser) {
-    this.#browser = browser;
+  private constructor(newContext: () => Promise<BrowserContext>, close: () => Promise<void>) {
+    this.#newContext = newContext;
+    this.#close = close;
   }
 
+  /** A browser for many users, who share nothing, as if they were different people. */
   static async open(): Promise<TestBrowser> {
-    return new TestBrowser(await chromium.launch({ executablePath: program, args: options }));
+    const browser = await chromium.launch({ executablePath: program, args: options });
+    return new TestBrowser(
+      () => browser.newContext(),
+      () => browser.close(),
+    );
+  }
+
+  /** A browser that sends cookies to other sites, as most did by default for thirty years; it has one user at a time. */
+  static async openTrusting(): Promise<TestBrowser> {
+    const folder = mkdtempSync(join(tmpdir(), "causeway-browser-"));
+    mkdirSync(join(folder, "Default"));
+    const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } };
+    writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
+    const context = await chromium.launchPersistentContext(folder, { executablePath: program, args: options });
+    const newContext = async (): Promise<BrowserContext> => {
+      await context.clearCookies();
+      return context;
+    };
+    return new TestBrowser(newContext, async () => {
+      await context.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
   }
 
   /** A page of a user whom the browser has not seen before. */
   async newUser(url: string): Promise<Page> {
-    const context = await this.#browser.newContext();
+    const context = await this.#newContext();
     const page = await context.newPage();
     await page.goto(url);
     return page;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#browser.close();
+    await this.#close();
   }
 }
 

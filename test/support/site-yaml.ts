@@ -5,12 +5,12 @@ export type SiteYaml = {
   readonly port?: number;
   /** More lines for every route. */
   readonly route?: string;
-  /** More filters for every route, before the rewrite. */
-  readonly filters?: string;
+  /** Filters of some routes, before the rewrite. */
+  readonly filters?: Readonly<Record<string, readonly string[]>>;
 };
 
 /** A configuration with a route for every upstream. */
-export function siteYaml({ upstreams, port = 0, route = "", filters = "" }: SiteYaml): string {
+export function siteYaml({ upstreams, port = 0, route = "", filters = {} }: SiteYaml): string {
   const names = Object.keys(upstreams);
   const lines = [
     `admin: { address: "127.0.0.1:0" }`,
@@ -23,7 +23,7 @@ export function siteYaml({ upstreams, port = 0, route = "", filters = "" }: Site
     ...names.flatMap((name) => [
       `  ${name}:`,
       `    match: { path: /${name} }`,
-      `    filters: [ ${filters}${filters === "" ? "" : ", "}{ rewrite: { prefix: / } } ]`,
+      `    filters: [ ${[...(filters[name] ?? []), "rewrite: { prefix: / }"].join(", ")} ]`,
       `    to: ${name}`,
       ...(route === "" ? [] : [`    ${route}`]),
     ]),
