@@ -21,6 +21,8 @@ export type ExchangeDeskOptions = {
   readonly sessions: SessionRegistry;
   readonly figures: Figures;
   readonly onRecord?: (record: AccessRecord) => void;
+  /** Hears of invariants of ours that broke in a session, which alone pays for it. */
+  readonly onFault?: (error: unknown) => void;
 };
 
 /** An exchange that begins, with the route it takes. */
@@ -45,10 +47,11 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   }
 
   begin(arrival: Arrival): OpenExchange {
-    this.running++;
     const isRefused = this.drain !== undefined && arrival.incoming.kind === "handshake";
     const way = isRefused ? refuseDraining : arrival.way;
-    return new LiveExchange({ ...arrival, way, now: this.#options.wheel.clock(), observer: this });
+    const exchange = new LiveExchange({ ...arrival, way, now: this.#options.wheel.clock(), observer: this });
+    this.running++;
+    return exchange;
   }
 
   /** What listeners tell; `begin` finds the route. */
@@ -149,6 +152,11 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
 
   onRoundTrip(side: "client" | "upstream", ms: number): void {
     this.#options.figures.roundTrips[side].observe(ms / 1000);
+  }
+
+  onFault(error: unknown): void {
+    increment(this.#options.figures.errors, "internal");
+    this.#options.onFault?.(error);
   }
 
   #recordOpen(session: Session, exchange: LiveExchange): void {

@@ -22,6 +22,8 @@ import { UpstreamSet } from "./upstream-set.ts";
 export type GatewayOptions = {
   /** Gets one record for every exchange, and two for every session. */
   readonly onRecord?: (record: AccessRecord) => void;
+  /** Hears of what must not happen, and cost one session only. */
+  readonly onFault?: (error: unknown) => void;
   /** Whose timers, and clock, are used; one of its own by default. */
   readonly wheel?: TimerWheel;
   readonly descriptors?: Descriptors;
@@ -60,6 +62,7 @@ export class Gateway implements AsyncDisposable {
       sessions: this.sessions,
       figures: this.#figures,
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
+      ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
     });
     this.#housekeeping = new Timer(() => this.#keepHouse());
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
@@ -102,7 +105,7 @@ export class Gateway implements AsyncDisposable {
   drain(plan: DrainPlan): Promise<DrainResult> {
     const { promise, resolve } = Promise.withResolvers<DrainResult>();
     this.#desk.drain = new Drain({ plan, why: "drain", wheel: this.#wheel });
-    const total = this.sessions.size;
+    const openedBefore = this.sessions.opened - this.sessions.size;
     for (const session of this.sessions) this.#desk.drain.add(session);
     for (const listener of this.#listeners.values()) listener.retire();
     const until = this.#wheel.clock() + plan.graceMs;
@@ -111,7 +114,7 @@ export class Gateway implements AsyncDisposable {
       if (!isOver && this.#wheel.clock() < until) return this.#wheel.arm(look, drainLookMs);
       const destroyed = this.sessions.size;
       for (const session of [...this.sessions]) session.cut();
-      resolve({ closed: total - destroyed, destroyed });
+      resolve({ closed: this.sessions.opened - openedBefore - destroyed, destroyed });
     });
     this.#wheel.arm(look, drainLookMs);
     return promise;

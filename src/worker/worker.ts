@@ -25,7 +25,11 @@ export class Worker {
 
   private constructor() {
     this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
-    this.#gateway = new Gateway({ wheel: this.#wheel, onRecord: (record) => this.#record(record) });
+    this.#gateway = new Gateway({
+      wheel: this.#wheel,
+      onRecord: (record) => this.#record(record),
+      onFault: (thrown) => this.#reportFault("a session failed", thrown),
+    });
   }
 
   /** Calls the control process and says hello. Rejects if nobody listens there. */

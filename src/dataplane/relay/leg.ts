@@ -15,8 +15,12 @@ export interface LegOwner {
   onLegEnded(leg: Leg): void;
   /** The wire is closed. */
   onLegGone(leg: Leg, error: Error | undefined): void;
+  /** A Close that had to wait for a frame boundary was sent. */
+  onCloseSent(leg: Leg): void;
   /** A pong to a ping of ours came. */
   onRoundTrip(leg: Leg, ms: number): void;
+  /** An invariant of ours is broken. */
+  onFault(error: unknown): void;
 }
 
 export type LegOptions = {
@@ -82,12 +86,17 @@ export class Leg implements Receiver, ScannerListener {
 
   /** True once both Close frames have passed here, or will never. */
   get isSettled(): boolean {
-    return this.isGone || this.isWrittenOff || (this.closeSent !== undefined && this.closeReceived !== undefined);
+    if (this.isGone || (this.isWrittenOff && !this.isStuckInFrame)) return true;
+    return this.closeSent !== undefined && this.closeReceived !== undefined;
   }
 
   onBytes(bytes: Uint8Array): void {
     this.seenAt = this.#wheel.now;
-    this.scanner.scan(bytes);
+    try {
+      this.scanner.scan(bytes);
+    } catch (error) {
+      this.#owner.onFault(error);
+    }
   }
 
   onWritable(): void {
@@ -134,7 +143,10 @@ export class Leg implements Receiver, ScannerListener {
 
   /** The stream towards the other leg is between two frames: what waits to be put in there goes now. */
   onBoundary(): void {
-    this.other.#flushPending();
+    const { other } = this;
+    const isClose = other.isStuckInFrame;
+    other.#flushPending();
+    if (isClose) this.#owner.onCloseSent(other);
   }
 
   /** Passes on the Close frame that the other peer sent. */
@@ -142,6 +154,7 @@ export class Leg implements Receiver, ScannerListener {
     if (this.closeSent !== undefined || this.isGone) return;
     this.closeSent = code;
     this.wire.write(frame);
+    this.other.resumeReading();
   }
 
   /** Sends the peer a Close of the gateway's own, at the next frame boundary. */
@@ -163,6 +176,13 @@ export class Leg implements Receiver, ScannerListener {
   /** True if a Close is waiting for a frame boundary that will never come. */
   get isStuckInFrame(): boolean {
     return this.#pendingClose !== undefined;
+  }
+
+  /** Ends our direction without the Close that waits for a frame boundary. */
+  endInFrame(): void {
+    this.#pendingClose = undefined;
+    this.isWrittenOff = true;
+    this.wire.end();
   }
 
   /** Closes the wire at once. */
@@ -198,6 +218,8 @@ export class Leg implements Receiver, ScannerListener {
       this.closeSent = this.#pendingCode;
       this.wire.write(this.#pendingClose);
       this.#pendingClose = undefined;
+      // What still comes for this peer is dropped, and behind it stands the other one's answer.
+      this.other.resumeReading();
     } else if (this.#isPingPending) {
       this.#isPingPending = false;
       this.#pingNumber = nextPingNumber();

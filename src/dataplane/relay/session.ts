@@ -42,6 +42,8 @@ export interface SessionObserver {
   /** Called once, when both legs are gone. */
   onSessionEnd(session: Session, end: SessionEnd): void;
   onRoundTrip(side: "client" | "upstream", ms: number): void;
+  /** An invariant of ours is broken; the session closes with 1011. */
+  onFault(error: unknown): void;
 }
 
 type Closing = {
@@ -64,6 +66,7 @@ export class Session implements LegOwner {
   #closing: Closing | undefined;
   #closeReason = "";
   #hasEnded = false;
+  #hasFailed = false;
   /** The phase whose end the timer waits for: the Close frames, then the end of TCP. */
   #isTearingDown = false;
   #closeTimerArmedAt = 0;
@@ -79,7 +82,7 @@ export class Session implements LegOwner {
     this.client = new Leg({ side: "client", wire: options.client, owner: this, wheel, mayUseReservedBits });
     this.upstream = new Leg({ side: "upstream", wire: options.upstream, owner: this, wheel, mayUseReservedBits });
     Leg.join(this.client, this.upstream);
-    this.#timer = new Timer(() => this.#onTimer());
+    this.#timer = new Timer(() => this.#fire());
   }
 
   /** Begins to relay. Whoever held the wires gives them to the legs now. */
@@ -166,8 +169,28 @@ export class Session implements LegOwner {
     this.#settle();
   }
 
+  onCloseSent(): void {
+    this.#settle();
+  }
+
   onRoundTrip(leg: Leg, ms: number): void {
     this.#observer.onRoundTrip(leg.side, ms);
+  }
+
+  /** Only this session pays for it; a second fault ends it without a word. */
+  onFault(error: unknown): void {
+    this.#observer.onFault(error);
+    if (this.#hasFailed) return this.cut();
+    this.#hasFailed = true;
+    const detail = error instanceof Error ? error.message : String(error);
+    this.#beginClosing({ reason: "internal", initiator: "gateway", detail }, "");
+    try {
+      this.client.close(closeCode.internal, "");
+      this.upstream.close(closeCode.internal, "");
+      this.#settle();
+    } catch (again) {
+      this.onFault(again);
+    }
   }
 
   /** A peer will never send a Close: the other one gets its Close from us, or, in the middle of a frame, the bare end. */
@@ -178,9 +201,7 @@ export class Session implements LegOwner {
     const { other } = leg;
     const lostCode = leg.side === "client" ? closeCode.goingAway : this.#settings.closeCodes.upstreamLost;
     other.close(other.closeReceived ?? lostCode, other.closeReceived === undefined ? "" : other.closeReason);
-    if (!other.isStuckInFrame) return;
-    other.isWrittenOff = true;
-    other.wire.end();
+    if (other.isStuckInFrame) other.endInFrame();
   }
 
   #beginClosing(closing: Closing, text: string): void {
@@ -205,8 +226,18 @@ export class Session implements LegOwner {
   }
 
   #armCloseTimer(): void {
+    const { closeMs } = this.#settings.timeouts;
     this.#closeTimerArmedAt = this.#wheel.now;
-    this.#wheel.arm(this.#timer, this.#settings.timeouts.closeMs);
+    if (closeMs > 0) this.#wheel.arm(this.#timer, closeMs);
+    else this.#wheel.disarm(this.#timer);
+  }
+
+  #fire(): void {
+    try {
+      this.#onTimer();
+    } catch (error) {
+      this.onFault(error);
+    }
   }
 
   #onTimer(): void {
@@ -252,7 +283,7 @@ export class Session implements LegOwner {
     leg.isWrittenOff = true;
     leg.cut();
     leg.other.close(leg.side === "client" ? closeCode.goingAway : this.#settings.closeCodes.upstreamLost, "");
-    if (leg.other.isStuckInFrame) leg.other.wire.end();
+    if (leg.other.isStuckInFrame) leg.other.endInFrame();
     this.#settle();
   }
 
@@ -278,8 +309,11 @@ export class Session implements LegOwner {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#wheel.disarm(this.#timer);
-    this.#observer.onSessionEnd(this, this.#describeEnd());
-    this.#scope[Symbol.dispose]();
+    try {
+      this.#observer.onSessionEnd(this, this.#describeEnd());
+    } finally {
+      this.#scope[Symbol.dispose]();
+    }
   }
 
   #describeEnd(): SessionEnd {
