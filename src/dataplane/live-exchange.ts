@@ -18,6 +18,7 @@ import type { Parking } from "../core/parking.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Wire } from "../core/wire.ts";
 import { errorReply } from "./error-reply.ts";
+import { removeForwardedClaims } from "./forward/forwarded-claims.ts";
 import { removeHopByHop } from "./forward/hop-by-hop.ts";
 import type { ListenerFacts } from "./listener.ts";
 import { formatPeer, requestId } from "./request-identity.ts";
@@ -76,6 +77,7 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.target = head.target;
     this.headers = head.headers.clone();
     removeHopByHop(this.headers);
+    if (!isTrusted) removeForwardedClaims(this.headers);
     this.listener = listener.name;
     this.isSecure = listener.isSecure;
     this.peer = peer;
