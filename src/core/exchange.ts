@@ -116,7 +116,7 @@ export type Outcome = {
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Why it was not delivered whole. */
-  readonly error?: GatewayError;
+  readonly error: GatewayError | undefined;
 };
 
 /** An exchange as the protocol that serves the client sees it. One of `finish` and `openSession` ends it. */

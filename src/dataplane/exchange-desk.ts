@@ -38,6 +38,8 @@ export type Arrival = {
 export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   /** Set once no new session may open; those that open all the same get their Close with the others. */
   drain: Drain | undefined;
+  /** False if nobody reads access records: then none are made. */
+  wantsRecords = true;
   /** Exchanges under way; sessions do not count. */
   running = 0;
   readonly #options: ExchangeDeskOptions;
@@ -173,7 +175,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
 
   #record(make: () => AccessRecord): void {
     const { onRecord } = this.#options;
-    if (onRecord !== undefined) onRecord(make());
+    if (onRecord !== undefined && this.wantsRecords) onRecord(make());
   }
 }
 

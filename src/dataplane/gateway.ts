@@ -68,6 +68,11 @@ export class Gateway implements AsyncDisposable {
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
   }
 
+  /** False spares the making of access records. */
+  set wantsRecords(wanted: boolean) {
+    this.#desk.wantsRecords = wanted;
+  }
+
   get revision(): number {
     return this.#compiled.revision;
   }

@@ -21,7 +21,6 @@ export class Worker {
   readonly #ended = Promise.withResolvers<number>();
   #link: ControlLink | undefined;
   #records: RecordBatch | undefined;
-  #wantsRecords = true;
 
   private constructor() {
     this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
@@ -66,7 +65,7 @@ export class Worker {
   }
 
   #record(record: AccessRecord): void {
-    if (this.#wantsRecords) this.#records?.add(record);
+    this.#records?.add(record);
   }
 
   #onMessage(message: ToWorker): void {
@@ -81,7 +80,7 @@ export class Worker {
   }
 
   #apply({ snapshot, terms }: Extract<ToWorker, { type: "snapshot" }>): void {
-    this.#wantsRecords = terms?.wantsRecords ?? true;
+    this.#gateway.wantsRecords = terms?.wantsRecords ?? true;
     const issues = this.#gateway.apply(snapshot, terms);
     const { revision } = snapshot;
     if (issues.length > 0) this.#send({ type: "refused", revision, issues });

@@ -14,7 +14,7 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
     endpoint.connectFailures++;
     throw error;
   }
-  if (!exchange.scope.disposed) return { connection: new ClientConnection(wire), wire };
+  if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };
   wire.destroy();
   throw new GatewayError("client_gone", "the client closed the connection");
 }

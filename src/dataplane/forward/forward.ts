@@ -7,7 +7,7 @@ import type { ClientConnection } from "../http1/client-connection.ts";
 import type { DialOptions } from "../net/dial.ts";
 import { RoundRobin } from "../upstreams/balancer.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
-import type { Lease, Upstream } from "../upstreams/upstream.ts";
+import type { Upstream } from "../upstreams/upstream.ts";
 import { openTunnel } from "./handshake.ts";
 import { sendRequest } from "./request.ts";
 
@@ -38,34 +38,29 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
   const upstream = parts.upstream(name);
   if (upstream === undefined) throw new GatewayError("upstream_empty", `there is no upstream ${name}`);
   exchange.notes.upstream = name;
-  const tried = new Set<Endpoint<ClientConnection>>();
+  let tried: ReadonlySet<Endpoint<ClientConnection>> = none;
   for (;;) {
     const lease = upstream.lease(exchange.kind === "handshake" ? "sessions" : "requests", tried);
     const { endpoint } = lease;
-    tried.add(endpoint);
     exchange.notes.endpoint = endpoint.address;
     exchange.notes.tries++;
     try {
-      return await tryEndpoint({ exchange, parts, endpoint }, lease);
+      const attempt = { exchange, parts, endpoint };
+      const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
+      keepUntilEnd(exchange, lease);
+      return reply;
     } catch (error) {
+      lease[Symbol.dispose]();
+      tried = new Set([...tried, endpoint]);
       if (!(error instanceof GatewayError) || !error.canRetry || tried.size >= maxTries) throw error;
-      if (exchange.scope.disposed || tried.size >= upstream.status.endpoints.length) throw error;
+      if (exchange.scope.disposed || tried.size >= upstream.openEndpoints) throw error;
     }
   }
 }
 
-/** The lease is given back at once if the try fails, and otherwise when the exchange, or its session, ends. */
-async function tryEndpoint(attempt: Attempt, lease: Lease<ClientConnection>): Promise<Reply> {
-  try {
-    const reply = await (attempt.exchange.kind === "handshake" ? openTunnel(attempt) : sendRequest(attempt));
-    keepUntilEnd(attempt.exchange, lease);
-    return reply;
-  } catch (error) {
-    lease[Symbol.dispose]();
-    throw error;
-  }
-}
+const none: ReadonlySet<Endpoint<ClientConnection>> = new Set();
 
+/** The lease is given back when the exchange, or its session, ends. */
 function keepUntilEnd(exchange: Exchange, lease: Disposable): void {
   if (exchange.scope.disposed) throw new GatewayError("client_gone", "the client closed the connection");
   exchange.scope.use(lease);

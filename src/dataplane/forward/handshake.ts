@@ -2,7 +2,6 @@ import { GatewayError } from "../../core/errors.ts";
 import type { Exchange, Reply } from "../../core/exchange.ts";
 import { acceptFor, hasUpgradeOption, randomKey } from "../../core/websocket-handshake.ts";
 import type { Wire } from "../../core/wire.ts";
-import { Timer } from "../../kit/timer-wheel.ts";
 import type { ResponseHead } from "../http1/response-head.ts";
 import { connect } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
@@ -15,32 +14,31 @@ import { upstreamHead } from "./upstream-head.ts";
  * HTTP answer it is. The wire is never used for anything else.
  */
 export async function openTunnel(attempt: Attempt): Promise<Reply> {
-  const { exchange, endpoint, parts } = attempt;
+  const { exchange, endpoint } = attempt;
   const { connection, wire } = await connect(attempt);
   // A session's scope ends with the session, when its wires are closed anyway.
   exchange.scope.defer(() => {
     connection.destroy();
     wire.destroy();
   });
+  const key = randomKey();
+  const response = await connection.request({
+    method: "GET",
+    head: upstreamHead(exchange, { kind: "handshake", key }, endpoint.address),
+    framing: "none",
+    body: undefined,
+    isHandshake: true,
+    timeoutMs: timeLeft(attempt),
+    onInterim: () => {},
+  });
+  if (response.parked === undefined) return toReply(response, "GET");
+  return toTunnel({ exchange, head: response.head, wire, parked: response.parked, key, endpoint: endpoint.address });
+}
+
+/** The whole handshake has one deadline, dialling and further tries included. */
+function timeLeft({ exchange, parts }: Attempt): number {
   const { handshakeMs } = exchange.route.timeouts;
-  const timer = new Timer(() => connection.destroy(tooLate(handshakeMs)));
-  if (handshakeMs > 0) parts.wheel.arm(timer, Math.max(0, exchange.startedAt + handshakeMs - parts.wheel.clock()));
-  try {
-    const key = randomKey();
-    const head = upstreamHead(exchange, { kind: "handshake", key }, endpoint.address);
-    const response = await connection.request({
-      method: "GET",
-      head,
-      framing: "none",
-      body: undefined,
-      isHandshake: true,
-      onInterim: () => {},
-    });
-    if (response.parked === undefined) return toReply(response, "GET");
-    return toTunnel({ exchange, head: response.head, wire, parked: response.parked, key, endpoint: endpoint.address });
-  } finally {
-    parts.wheel.disarm(timer);
-  }
+  return handshakeMs === 0 ? 0 : Math.max(1, Math.round(exchange.startedAt + handshakeMs - parts.wheel.clock()));
 }
 
 type Switched = {
@@ -112,8 +110,4 @@ function isOffered(exchange: Exchange, chosen: readonly string[]): boolean {
   if (chosen.length > 1 || protocol === "") return false;
   const offers = exchange.headers.all("sec-websocket-protocol");
   return offers.some((value) => value.split(",").some((offer) => offer.trim() === protocol));
-}
-
-function tooLate(handshakeMs: number): GatewayError {
-  return new GatewayError("upstream_timeout", `the upstream did not answer the handshake within ${handshakeMs} ms`);
 }

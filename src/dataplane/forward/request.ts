@@ -1,6 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange, Reply } from "../../core/exchange.ts";
-import { Timer } from "../../kit/timer-wheel.ts";
 import type { ClientConnection, IncomingResponse } from "../http1/client-connection.ts";
 import { connect } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
@@ -13,14 +12,16 @@ const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT"
 /** Sends a request over an idle connection or a fresh one, and returns the answer with its body still to come. */
 export async function sendRequest(attempt: Attempt): Promise<Reply> {
   const reused = attempt.endpoint.pool.take();
-  if (reused === undefined) return exchangeOn(attempt, (await connect(attempt)).connection);
-  try {
-    return await exchangeOn(attempt, reused);
-  } catch (error) {
-    if (!mayRepeat(attempt.exchange, reused, error)) throw error;
-    attempt.exchange.notes.tries++;
-    return exchangeOn(attempt, (await connect(attempt)).connection);
+  if (reused !== undefined) {
+    try {
+      return toReply(await ask(attempt, reused), attempt.exchange.head.method);
+    } catch (error) {
+      if (!mayRepeat(attempt.exchange, reused, error)) throw error;
+      attempt.exchange.notes.tries++;
+    }
   }
+  const { connection } = await connect(attempt);
+  return toReply(await ask(attempt, connection), attempt.exchange.head.method);
 }
 
 /** A kept connection may have ended just as it was used: RFC 9112 §9.3.1 allows to repeat what is idempotent. */
@@ -30,30 +31,25 @@ function mayRepeat(exchange: Exchange, connection: ClientConnection, error: unkn
   return idempotent.has(exchange.head.method) && (exchange.body === undefined || exchange.body instanceof Uint8Array);
 }
 
-async function exchangeOn(attempt: Attempt, connection: ClientConnection): Promise<Reply> {
+function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingResponse> {
   const { exchange, endpoint, parts } = attempt;
-  const release = exchange.scope.adopt(connection, (used) => {
+  exchange.scope.adopt(connection, (used) => {
     if (used.isReusable && !endpoint.isLeaving) endpoint.pool.put(used, parts.wheel.now);
     else used.destroy();
   });
-  const deadline = new ResponseDeadline(attempt, release);
-  try {
-    const framing = outgoingFraming(exchange);
-    const response = await connection.request({
-      method: exchange.head.method,
-      head: upstreamHead(exchange, framing, endpoint.address),
-      framing: framing.kind === "handshake" ? "none" : framing.kind,
-      body: exchange.body,
-      isHandshake: false,
-      onInterim: (status, headers) => {
-        removeHopByHop(headers);
-        exchange.interim(status, headers);
-      },
-    });
-    return toReply(response, exchange.head.method);
-  } finally {
-    deadline[Symbol.dispose]();
-  }
+  const framing = outgoingFraming(exchange);
+  return connection.request({
+    method: exchange.head.method,
+    head: upstreamHead(exchange, framing, endpoint.address),
+    framing: framing.kind === "handshake" ? "none" : framing.kind,
+    body: exchange.body,
+    isHandshake: false,
+    timeoutMs: exchange.route.timeouts.requestMs,
+    onInterim: (status, headers) => {
+      removeHopByHop(headers);
+      exchange.interim(status, headers);
+    },
+  });
 }
 
 function outgoingFraming(exchange: Exchange): OutgoingFraming {
@@ -73,35 +69,4 @@ export function toReply(response: IncomingResponse, method: string): Reply {
   const isAboutGet = method === "HEAD" || head.status === 304;
   if (!isAboutGet) headers.delete("content-length");
   return { kind: "response", status: head.status, reason: head.reason, headers, body };
-}
-
-/** Ends the connection if the answer's head does not come in time. The time in which the request's body still moves does not count. */
-class ResponseDeadline implements Disposable {
-  readonly #attempt: Attempt;
-  readonly #connection: ClientConnection;
-  readonly #timer: Timer;
-
-  constructor(attempt: Attempt, connection: ClientConnection) {
-    this.#attempt = attempt;
-    this.#connection = connection;
-    this.#timer = new Timer(() => this.#onTimer());
-    this.#arm();
-  }
-
-  [Symbol.dispose](): void {
-    this.#attempt.parts.wheel.disarm(this.#timer);
-  }
-
-  #arm(): void {
-    const { requestMs } = this.#attempt.exchange.route.timeouts;
-    if (requestMs > 0) this.#attempt.parts.wheel.arm(this.#timer, requestMs);
-  }
-
-  #onTimer(): void {
-    if (this.#connection.takesProgress()) return this.#arm();
-    const { requestMs } = this.#attempt.exchange.route.timeouts;
-    this.#connection.destroy(
-      new GatewayError("upstream_timeout", `the upstream gave no answer within ${requestMs} ms`),
-    );
-  }
 }

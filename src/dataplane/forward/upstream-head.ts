@@ -31,16 +31,29 @@ export function upstreamHead(exchange: Exchange, framing: OutgoingFraming, endpo
   let text = `${head.method} ${exchange.target} HTTP/1.1\r\nHost: ${headers.get("host") ?? endpoint}\r\n`;
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] as string;
-    if (rewrittenFields.has(key) || isOwned(key)) continue;
+    if (isReplaced(key)) continue;
     text += `${names[at]}: ${values[at]}\r\n`;
   }
   return `${text}${forwardedFields(exchange)}${framingFields(framing)}\r\n`;
 }
 
-function isOwned(key: string): boolean {
-  if (ownedFields.has(key)) return true;
-  if (!key.includes("_") && !key.includes(".")) return false;
-  return ownedFields.has(key.replace(/[_.]/g, "-"));
+/** True for what is not passed on as it came. */
+function isReplaced(key: string): boolean {
+  // All those names begin with one of c, f, h, s and x.
+  switch (key.charCodeAt(0)) {
+    case 0x63:
+    case 0x66:
+    case 0x68:
+    case 0x73:
+    case 0x78:
+      return rewrittenFields.has(key) || ownedFields.has(key) || isLookAlike(key);
+    default:
+      return false;
+  }
+}
+
+function isLookAlike(key: string): boolean {
+  return (key.includes("_") || key.includes(".")) && ownedFields.has(key.replace(/[_.]/g, "-"));
 }
 
 function framingFields(framing: OutgoingFraming): string {
@@ -58,23 +71,27 @@ function framingFields(framing: OutgoingFraming): string {
 
 /** X-Forwarded-* and Forwarded (RFC 7239), the same for requests and handshakes. */
 function forwardedFields(exchange: Exchange): string {
-  const { head, peer, isSecure, isFromTrustedProxy } = exchange;
-  const before = (key: string): string | undefined => {
-    if (!isFromTrustedProxy) return undefined;
-    const all = exchange.headers.all(key);
-    return all.length === 0 ? undefined : all.join(", ");
-  };
+  const { head, peer, isSecure, id } = exchange;
   const scheme = isSecure ? "https" : "http";
+  const host = head.authority;
+  const element = `for=${forwardedNode(peer.address)};host="${host}";proto=${scheme}`;
+  if (exchange.isFromTrustedProxy) return continuedFields(exchange, { scheme, element });
+  return `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host}\r\nX-Forwarded-Port: ${portOf(host, isSecure)}\r\nForwarded: ${element}\r\nX-Request-Id: ${id}\r\n`;
+}
+
+/** Behind a trusted proxy, what it says is kept, and the proxy itself is added. */
+function continuedFields(exchange: Exchange, own: { readonly scheme: string; readonly element: string }): string {
+  const { headers, head, peer, isSecure, id } = exchange;
+  const before = (key: string): string | undefined => (headers.has(key) ? headers.all(key).join(", ") : undefined);
   const chain = before("x-forwarded-for");
-  const element = `for=${forwardedNode(peer.address)};host="${head.authority}";proto=${scheme}`;
   const elements = before("forwarded");
   return (
     `X-Forwarded-For: ${chain === undefined ? peer.address : `${chain}, ${peer.address}`}\r\n` +
-    `X-Forwarded-Proto: ${before("x-forwarded-proto") ?? scheme}\r\n` +
+    `X-Forwarded-Proto: ${before("x-forwarded-proto") ?? own.scheme}\r\n` +
     `X-Forwarded-Host: ${before("x-forwarded-host") ?? head.authority}\r\n` +
     `X-Forwarded-Port: ${before("x-forwarded-port") ?? portOf(head.authority, isSecure)}\r\n` +
-    `Forwarded: ${elements === undefined ? element : `${elements}, ${element}`}\r\n` +
-    `X-Request-Id: ${exchange.id}\r\n`
+    `Forwarded: ${elements === undefined ? own.element : `${elements}, ${own.element}`}\r\n` +
+    `X-Request-Id: ${id}\r\n`
   );
 }
 
@@ -84,6 +101,7 @@ function forwardedNode(address: string): string {
 }
 
 function portOf(authority: string, isSecure: boolean): string {
-  const port = /:([0-9]+)$/.exec(authority);
-  return port?.[1] ?? (isSecure ? "443" : "80");
+  const colon = authority.lastIndexOf(":");
+  if (colon < 0 || authority.endsWith("]")) return isSecure ? "443" : "80";
+  return authority.substring(colon + 1);
 }

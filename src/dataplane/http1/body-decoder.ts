@@ -2,7 +2,7 @@ import type { BodySink, BodyStream } from "../../core/body.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { type BodyErrorCode, ChunkedDecoder, type ChunkedListener } from "./chunked.ts";
-import type { Framing } from "./syntax.ts";
+import { after, asBuffer, type Framing } from "./syntax.ts";
 
 /** The connection that a body is read from. */
 export interface BodyOwner {
@@ -127,7 +127,8 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
       const used = this.#chunked === undefined ? this.#plain(bytes) : this.#chunked.decode(bytes);
       if (!this.#isOver) return;
       const waiting = this.#waiting.splice(0);
-      const rest = waiting.length === 0 ? bytes.subarray(used) : Buffer.concat([bytes.subarray(used), ...waiting]);
+      const left = after(asBuffer(bytes), used);
+      const rest = waiting.length === 0 ? left : Buffer.concat([left, ...waiting]);
       if (this.#isReadingPaused) this.#owner.resumeReading();
       this.#owner.onBodyRead(rest);
     } catch (error) {

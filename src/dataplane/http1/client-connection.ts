@@ -3,10 +3,11 @@ import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { Parking } from "../../core/parking.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
+import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { MessageWriter, type WriteFraming } from "./message-writer.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
-import { asBuffer, findHeadEnd } from "./syntax.ts";
+import { after, asBuffer, emptyBuffer, findHeadEnd } from "./syntax.ts";
 
 /** A request as it goes upstream. */
 export type OutgoingRequest = {
@@ -17,6 +18,8 @@ export type OutgoingRequest = {
   readonly body: Uint8Array | BodyStream | undefined;
   /** True for a WebSocket handshake, which may be answered with 101. */
   readonly isHandshake: boolean;
+  /** How long the answer's head may take (ms); 0 waits for ever. The time in which the body still moves does not count. */
+  readonly timeoutMs: number;
   readonly onInterim: (status: number, headers: HeaderList) => void;
 };
 
@@ -49,9 +52,14 @@ export class ClientConnection implements Receiver, BodyOwner {
   #interims = 0;
   #canReuse = false;
   #isOver = false;
+  readonly #wheel: TimerWheel;
+  /** Armed once and looked at lazily: a connection that answers a thousand requests a second arms it once a minute. */
+  readonly #timer = new Timer(() => this.#onTimer());
+  #dueAt = 0;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, wheel: TimerWheel) {
     this.#wire = wire;
+    this.#wheel = wheel;
     wire.receiver = this;
   }
 
@@ -65,15 +73,6 @@ export class ClientConnection implements Receiver, BodyOwner {
     return this.#response === undefined || this.#input.length > 0 || this.#interims > 0;
   }
 
-  /** True if a part of the request was taken by the upstream since this was last asked. */
-  takesProgress(): boolean {
-    const writer = this.#writer;
-    if (writer === undefined || writer.isDone) return false;
-    const { hasProgressed } = writer;
-    writer.hasProgressed = false;
-    return hasProgressed;
-  }
-
   /** While it waits in a pool, somebody wants to know when it is gone. */
   set onUnusable(tell: (() => void) | undefined) {
     this.#onUnusable = tell;
@@ -85,6 +84,7 @@ export class ClientConnection implements Receiver, BodyOwner {
     this.#interims = 0;
     this.#canReuse = false;
     this.#body = undefined;
+    this.#awaitHead(request.timeoutMs);
     const response = Promise.withResolvers<IncomingResponse>();
     this.#response = response;
     this.#writer = new MessageWriter({
@@ -146,6 +146,21 @@ export class ClientConnection implements Receiver, BodyOwner {
     this.#fail(lost("the answer was given up"));
   }
 
+  #awaitHead(timeoutMs: number): void {
+    this.#dueAt = this.#wheel.now + timeoutMs;
+    if (timeoutMs > 0 && !this.#timer.isArmed) this.#wheel.arm(this.#timer, timeoutMs);
+  }
+
+  #onTimer(): void {
+    const timeoutMs = this.#request?.timeoutMs ?? 0;
+    if (this.#response === undefined || timeoutMs === 0) return;
+    const left = this.#dueAt - this.#wheel.clock();
+    if (left > 0) return this.#wheel.arm(this.#timer, left);
+    if (this.#writer?.takesProgress() === true) return this.#awaitHead(timeoutMs);
+    const what = this.#request?.isHandshake === true ? "did not answer the handshake" : "gave no answer";
+    this.#fail(new GatewayError("upstream_timeout", `the upstream ${what} within ${timeoutMs} ms`));
+  }
+
   #readHead(): void {
     try {
       while (this.#response !== undefined) {
@@ -156,7 +171,7 @@ export class ClientConnection implements Receiver, BodyOwner {
           return;
         }
         const head = parseResponseHead(this.#input, end, this.#request?.method ?? "GET");
-        this.#input = this.#input.subarray(end + 2);
+        this.#input = after(this.#input, end + 2);
         if (head.status >= 200) return this.#onHead(head);
         if (head.status === 101) return this.#onSwitched(head);
         this.#onInterim(head);
@@ -180,6 +195,7 @@ export class ClientConnection implements Receiver, BodyOwner {
     // The session keeps this object only to end it: nothing of the handshake shall live as long.
     this.#response = this.#request = this.#writer = undefined;
     this.#isOver = true;
+    this.#wheel.disarm(this.#timer);
     const parked = new Parking();
     this.#wire.receiver = parked;
     parked.onBytes(this.#input);
@@ -217,6 +233,7 @@ export class ClientConnection implements Receiver, BodyOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#canReuse = false;
+    this.#wheel.disarm(this.#timer);
     this.#wire.destroy();
     this.#writer?.stop();
     // A body that still waits to be read keeps what has come; one that is flowing is told.
@@ -227,8 +244,6 @@ export class ClientConnection implements Receiver, BodyOwner {
     this.#onUnusable?.();
   }
 }
-
-const emptyBuffer = Buffer.alloc(0);
 
 function lost(says: string, cause?: unknown): GatewayError {
   return new GatewayError("upstream_lost", says, { cause });

@@ -3,6 +3,7 @@ import type { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import type { Wire } from "../../core/wire.ts";
 import { chunkHead, lastChunk } from "./chunked.ts";
+import { latin1 } from "./syntax.ts";
 
 /** How the content of a message is delimited when it is written. */
 export type WriteFraming = "none" | "length" | "chunked" | "until-close";
@@ -62,6 +63,13 @@ export class MessageWriter implements BodySink {
     return this.#isPaused;
   }
 
+  /** True if a part of an unfinished message was taken since this was last asked. */
+  takesProgress(): boolean {
+    const { hasProgressed } = this;
+    this.hasProgressed = false;
+    return hasProgressed && !this.#isDone;
+  }
+
   get isDone(): boolean {
     return this.#isDone;
   }
@@ -113,11 +121,11 @@ export class MessageWriter implements BodySink {
     this.#head = "";
     if (start === "" && after === "") return wire.write(bytes);
     if (bytes.length > smallPiece) {
-      if (start !== "") wire.write(Buffer.from(start, "latin1"));
+      if (start !== "") wire.write(latin1(start));
       const queued = wire.write(bytes);
-      return after === "" ? queued : wire.write(Buffer.from(after, "latin1"));
+      return after === "" ? queued : wire.write(latin1(after));
     }
-    const joined = Buffer.allocUnsafeSlow(start.length + bytes.length + after.length);
+    const joined = Buffer.allocUnsafe(start.length + bytes.length + after.length);
     joined.write(start, 0, "latin1");
     joined.set(bytes, start.length);
     if (after !== "") joined.write(after, start.length + bytes.length, "latin1");
@@ -127,7 +135,7 @@ export class MessageWriter implements BodySink {
   #writeText(text: string): void {
     const start = this.#head + text;
     this.#head = "";
-    this.#options.wire.write(Buffer.from(start, "latin1"));
+    this.#options.wire.write(latin1(start));
   }
 
   #flushHead(): void {

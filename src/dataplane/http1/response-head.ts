@@ -19,13 +19,22 @@ const maxFields = 1000;
 export function parseResponseHead(bytes: Buffer, end: number, method: string): ResponseHead {
   const text = bytes.toString("latin1", 0, end);
   const lineEnd = text.indexOf("\r\n");
-  const line = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(text.substring(0, lineEnd));
-  if (line === null) throw invalid("its status line is malformed");
-  const status = Number(line[2]);
+  const status = statusOf(text, lineEnd);
+  if (status === 0) throw invalid("its status line is malformed");
   const headers = upstreamFields(bytes, text, lineEnd + 2, end);
   const framing = responseFraming(headers, status, method);
-  const isKeptAlive = framing.kind !== "until-close" && keepsAlive(headers, line[1] === "1");
-  return { status, reason: line[3] ?? "", headers, framing, isKeptAlive };
+  const isKeptAlive = framing.kind !== "until-close" && keepsAlive(headers, text.charCodeAt(7) === 0x31);
+  return { status, reason: text.substring(13, lineEnd), headers, framing, isKeptAlive };
+}
+
+/** The status of a line `HTTP/1.x nnn reason` (RFC 9112 §4); 0 if it is none. */
+function statusOf(text: string, lineEnd: number): number {
+  if (!text.startsWith("HTTP/1.1 ") && !text.startsWith("HTTP/1.0 ")) return 0;
+  const status = Number(text.substring(9, 12));
+  if (!Number.isInteger(status) || status < 100 || lineEnd < 12) return 0;
+  if (lineEnd > 12 && (text.charCodeAt(12) !== 0x20 || /[^\t\x20-\x7e\x80-\xff]/.test(text.substring(13, lineEnd))))
+    return 0;
+  return status;
 }
 
 function upstreamFields(bytes: Buffer, text: string, from: number, end: number): HeaderList {

@@ -8,7 +8,7 @@ import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { type ParsedRequest, parseRequestHead } from "./request-head.ts";
-import { asBuffer, findHeadEnd, hasBareLineFeed } from "./syntax.ts";
+import { after, asBuffer, emptyBuffer, findHeadEnd, hasBareLineFeed } from "./syntax.ts";
 import { interimHead, responseHead, switchingHead } from "./write-response.ts";
 
 export type ServerOptions = {
@@ -50,6 +50,8 @@ type State =
 export class ServerConnection implements Receiver, BodyOwner {
   readonly #options: ServerOptions;
   readonly #timer: Timer;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #armedFor = 0;
   #state: State = "idle";
   #isPending = false;
   /** Bytes that were read and belong to no request yet. */
@@ -69,12 +71,12 @@ export class ServerConnection implements Receiver, BodyOwner {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#timer = new Timer(() => this.#onTimer());
+    this.#timer = new Timer(() => this.#look());
   }
 
   start(): void {
     this.#setPending(true);
-    this.#options.wheel.arm(this.#timer, this.#options.settings.timeouts.headMs);
+    this.#wait(this.#options.settings.timeouts.headMs);
   }
 
   /** Answers at once, without reading anything, and ends the connection. */
@@ -181,12 +183,12 @@ export class ServerConnection implements Receiver, BodyOwner {
         if (this.#state === "idle") {
           this.#state = "head";
           this.#setPending(true);
-          this.#options.wheel.arm(this.#timer, timeouts.headMs);
+          this.#wait(timeouts.headMs);
         }
         return;
       }
       const request = parseRequestHead(this.#input, end, limits);
-      this.#input = this.#input.subarray(end + 2);
+      this.#input = after(this.#input, end + 2);
       this.#begin(request);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
@@ -223,10 +225,10 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (isHandshake) return this.#beginHandshake();
     this.#state = "exchange";
     this.#setPending(false);
-    this.#options.wheel.disarm(this.#timer);
+    this.#dueAt = Number.POSITIVE_INFINITY;
     if (framing.kind !== "none" && framing.kind !== "until-close") {
       this.#body = new BodyDecoder(framing, this, "bad_request");
-      this.#options.wheel.arm(this.#timer, stallMs);
+      this.#wait(stallMs);
       const input = this.#input;
       this.#input = emptyBuffer;
       if (input.length > 0) this.#body.feed(input);
@@ -237,7 +239,7 @@ export class ServerConnection implements Receiver, BodyOwner {
   #beginHandshake(): void {
     this.#state = "handshake";
     this.#setPending(true);
-    this.#options.wheel.disarm(this.#timer);
+    this.#dueAt = Number.POSITIVE_INFINITY;
     const early = new Parking(() => this.#checkEarly(early));
     this.#early = early;
     this.#host("handshake");
@@ -307,7 +309,7 @@ export class ServerConnection implements Receiver, BodyOwner {
       body: reply.body,
       onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
     });
-    this.#options.wheel.arm(this.#timer, stallMs);
+    this.#wait(stallMs);
     this.#writer.start();
   }
 
@@ -316,7 +318,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     answer: { reply: ResponseReply; error: GatewayError | undefined; keepAlive: boolean },
   ): void {
     const { error } = answer;
-    this.#finish(open, { status: answer.reply.status, ...this.#counts(), ...(error === undefined ? {} : { error }) });
+    this.#finish(open, this.#outcome(answer.reply.status, error));
     if (this.#state !== "exchange") return;
     // A message that stops in the middle can only be told by the end of the connection.
     if (error !== undefined) return this.#close();
@@ -326,18 +328,18 @@ export class ServerConnection implements Receiver, BodyOwner {
   }
 
   #next(): void {
-    const { wheel, settings } = this.#options;
+    const { settings } = this.#options;
     this.#request = undefined;
     this.#body = undefined;
     this.#state = "idle";
-    wheel.arm(this.#timer, settings.timeouts.keepAliveMs);
+    this.#wait(settings.timeouts.keepAliveMs);
     this.resumeReading();
     // Not in the same turn: a client that pipelines thousands of requests shall not build a stack.
     if (this.#input.length > 0) queueMicrotask(() => this.#state === "idle" && this.#readHead());
   }
 
-  #counts(): Pick<Outcome, "bytesIn" | "bytesOut"> {
-    return { bytesIn: this.#body?.bytes ?? 0, bytesOut: this.#writer?.bytes ?? 0 };
+  #outcome(status: number, error: GatewayError | undefined): Outcome {
+    return { status, bytesIn: this.#body?.bytes ?? 0, bytesOut: this.#writer?.bytes ?? 0, error };
   }
 
   #finish(open: OpenExchange, outcome: Outcome): void {
@@ -363,7 +365,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#options.wire.end();
     if (this.#hasPeerEnded) return this.#close();
     this.resumeReading();
-    this.#options.wheel.arm(this.#timer, lingerMs);
+    this.#wait(lingerMs);
   }
 
   #clientGone(): void {
@@ -376,7 +378,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#body?.fail(error);
     if (open !== undefined) {
       open.abort(error);
-      this.#finish(open, { status, ...this.#counts(), error });
+      this.#finish(open, this.#outcome(status, error));
     }
     this.#options.wheel.disarm(this.#timer);
     this.#options.wire.destroy();
@@ -409,6 +411,21 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#input = emptyBuffer;
   }
 
+  /** Sets the deadline of what is waited for. The timer is not moved but looks again: thousands of requests arm it once. */
+  #wait(ms: number): void {
+    const { wheel } = this.#options;
+    this.#dueAt = wheel.now + ms;
+    if (this.#timer.isArmed && this.#armedFor <= this.#dueAt) return;
+    this.#armedFor = this.#dueAt;
+    wheel.arm(this.#timer, ms);
+  }
+
+  #look(): void {
+    const left = this.#dueAt - this.#options.wheel.clock();
+    if (left <= 0) return this.#onTimer();
+    if (left !== Number.POSITIVE_INFINITY) this.#wait(left);
+  }
+
   #onTimer(): void {
     switch (this.#state) {
       case "idle":
@@ -434,7 +451,7 @@ export class ServerConnection implements Receiver, BodyOwner {
   #checkProgress(): void {
     const writer = this.#writer;
     const body = this.#body;
-    this.#options.wheel.arm(this.#timer, stallMs);
+    this.#wait(stallMs);
     if (writer !== undefined) {
       if (writer.isBlocked && !writer.hasProgressed) return this.#clientGone();
       writer.hasProgressed = false;
@@ -452,8 +469,6 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#options.onPending(isPending);
   }
 }
-
-const emptyBuffer = Buffer.alloc(0);
 
 function clientGone(): GatewayError {
   return new GatewayError("client_gone", "the client closed the connection");

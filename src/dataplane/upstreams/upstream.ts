@@ -5,8 +5,23 @@ import { type Balancer, LeastSessions, RoundRobin } from "./balancer.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { Pooled } from "./pool.ts";
 
-/** An endpoint that is lent for one request or one session. */
-export type Lease<Connection extends Pooled> = Disposable & { readonly endpoint: Endpoint<Connection> };
+/** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
+export class Lease<Connection extends Pooled> implements Disposable {
+  readonly endpoint: Endpoint<Connection>;
+  readonly #what: "sessions" | "requests";
+  #isHeld = true;
+
+  constructor(endpoint: Endpoint<Connection>, what: "sessions" | "requests") {
+    this.endpoint = endpoint;
+    this.#what = what;
+    endpoint[what]++;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isHeld) this.endpoint[this.#what]--;
+    this.#isHeld = false;
+  }
+}
 
 /** A named service at run time. It survives snapshots, and with it its counts and its idle connections. */
 export class Upstream<Connection extends Pooled> {
@@ -54,6 +69,11 @@ export class Upstream<Connection extends Pooled> {
     return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.load === 0);
   }
 
+  /** How many endpoints there are to try. */
+  get openEndpoints(): number {
+    return this.#open.length;
+  }
+
   /** Lends an endpoint that is not in `tried`; throws `upstream_empty` if there is none. Counts until it is disposed. */
   lease(what: "sessions" | "requests", tried: ReadonlySet<Endpoint<Connection>>): Lease<Connection> {
     const candidates = tried.size === 0 ? this.#open : this.#open.filter((endpoint) => !tried.has(endpoint));
@@ -61,15 +81,7 @@ export class Upstream<Connection extends Pooled> {
       throw new GatewayError("upstream_empty", `the upstream ${this.name} has no endpoint to offer`);
     const endpoint =
       candidates.length === 1 ? (candidates[0] as Endpoint<Connection>) : this.#balancer.pick(candidates);
-    endpoint[what]++;
-    let isHeld = true;
-    return {
-      endpoint,
-      [Symbol.dispose]: () => {
-        if (isHeld) endpoint[what]--;
-        isHeld = false;
-      },
-    };
+    return new Lease(endpoint, what);
   }
 
   /** Ends idle connections that are too old. `now` in milliseconds. */
