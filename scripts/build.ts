@@ -4,7 +4,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 const result = await Bun.build({
   entrypoints: [`${root}src/main.ts`],
-  compile: { outfile: `${root}dist/causeway` },
+  // Files of the folder in which somebody starts the gateway are not meant for it.
+  compile: { outfile: `${root}dist/causeway`, autoloadDotenv: false, autoloadBunfig: false },
   throw: false,
 });
 for (const log of result.logs) console.error(log);

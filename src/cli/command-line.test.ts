@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
 import { commands } from "./commands.ts";
 import { selfCommand } from "./self.ts";
@@ -53,4 +56,21 @@ test("wrong options are wrong use", async () => {
   expect(await causeway("run")).toMatchObject({ code: 2, err: expect.stringContaining("causeway run --help") });
   expect((await causeway("run", "--nope", "x.yaml")).code).toBe(2);
   expect((await causeway("sessions", "--limit")).code).toBe(2);
+});
+
+const script = fileURLToPath(new URL("../../bin/causeway", import.meta.url));
+
+test.each([
+  ["the program", selfCommand()],
+  ["bin/causeway", [script]],
+])("%s takes nothing from Bun's files in the folder where it is started", async (_, command) => {
+  const folder = mkdtempSync(`${tmpdir()}/causeway-folder-`);
+  writeFileSync(`${folder}/.env`, "CAUSEWAY_ADMIN=http://127.0.0.1:2\n");
+  writeFileSync(`${folder}/bunfig.toml`, 'preload = ["./preload.ts"]\n');
+  writeFileSync(`${folder}/preload.ts`, 'console.log("preloaded")');
+  const { CAUSEWAY_ADMIN: _own, ...env } = process.env;
+  const child = Bun.spawn([...command, "sessions"], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  rmSync(folder, { recursive: true });
+  expect([out.includes("preloaded"), err.includes("http://127.0.0.1:2")]).toEqual([false, false]);
 });
