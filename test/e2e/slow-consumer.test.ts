@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { makeFrame } from "../support/frames.ts";
+import { handshake } from "../support/handshake.ts";
+import { Metrics } from "../support/metrics.ts";
+import { highest, residentMemory } from "../support/process-figures.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { RunningGateway } from "../support/running-gateway.ts";
+import { ScriptedBackend } from "../support/scripted-backend.ts";
+import { siteYaml } from "../support/site-yaml.ts";
+import { until } from "../support/until.ts";
+import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+const megabyte = 1 << 20;
+/** The high-water mark of one direction, and the most that one read brings. */
+const mark = 262_144 + 524_288;
+const offered = 200 * megabyte;
+
+let flood: ScriptedBackend;
+let app: WsApp;
+let gateway: RunningGateway;
+let port = 0;
+
+beforeAll(async () => {
+  const piece = makeFrame({ opcode: 2, payload: Buffer.alloc(megabyte - 10) });
+  flood = ScriptedBackend.open(async (connection) => {
+    connection.switch(await connection.request());
+    for (let sent = 0; sent < offered; sent += piece.length) connection.write(piece);
+  });
+  app = await WsApp.open(echo);
+  const upstreams = { flood: [`127.0.0.1:${flood.port}`], echo: [`127.0.0.1:${app.port}`] };
+  gateway = await RunningGateway.open(siteYaml({ upstreams }));
+  port = gateway.ready.listeners[0]?.port ?? 0;
+});
+
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await app[Symbol.asyncDispose]();
+  await flood[Symbol.asyncDispose]();
+});
+
+/** A client that asks for a flood and reads nothing of it. */
+async function stalled(): Promise<RawClient> {
+  const client = await RawClient.open(port, { keep: false });
+  client.pause();
+  return client.write(handshake({ target: "/flood/" }));
+}
+
+/** Times of echoes one after the other (ms), sorted. */
+async function roundTrips(count: number): Promise<number[]> {
+  const peer = await WsPeer.open(port, { path: "/echo/" });
+  peer.keeps = false;
+  const times: number[] = [];
+  for (let at = 0; at < count; at++) {
+    const startedAt = performance.now();
+    const back = new Promise<void>((resolve) => {
+      peer.onMessage = () => resolve();
+    });
+    peer.send("hello");
+    await back;
+    times.push(performance.now() - startedAt);
+  }
+  peer.socket.close();
+  return times.sort((a, b) => a - b);
+}
+
+async function queuedBytes(): Promise<number> {
+  return (await Metrics.read(gateway.ready.admin)).sum("causeway_queued_bytes", 'towards="client"');
+}
+
+test("AC-12.1: clients that read nothing of a flood cost no more than the marks", async () => {
+  const pid = gateway.ready.workerPid;
+  const warm = await stalled();
+  await until(async () => (await queuedBytes()) > 0);
+  const before = residentMemory(pid);
+  const clients: RawClient[] = [];
+  const most = await highest(
+    () => residentMemory(pid),
+    (async () => {
+      for (let count = 0; count < 20; count++) clients.push(await stalled());
+      await until(async () => (await queuedBytes()) > 21 * 262_144, 10_000);
+    })(),
+  );
+  expect(await queuedBytes()).toBeLessThan(21 * mark);
+  expect(most - before).toBeLessThan(20 * mark + 16 * megabyte);
+  const { body } = await gateway.admin("/api/sessions?route=flood");
+  const items = body.items as { queuedToClient: number }[];
+  expect(items).toHaveLength(21);
+  expect(Math.max(...items.map((item) => item.queuedToClient))).toBeLessThan(mark);
+  for (const client of [warm, ...clients]) client.reset();
+  await until(async () => (await queuedBytes()) === 0, 15_000);
+}, 60_000);
+
+test("AC-12.2: other sessions do not feel a client that reads nothing, nor its end", async () => {
+  await roundTrips(500);
+  const alone = await roundTrips(1000);
+  const clients = await Promise.all(Array.from({ length: 10 }, stalled));
+  await until(async () => (await queuedBytes()) > 10 * 262_144, 10_000);
+  const beside = await roundTrips(1000);
+  const median = (times: readonly number[]) => times[times.length >> 1] ?? 0;
+  expect(median(beside)).toBeLessThan(median(alone) * 2 + 0.5);
+  for (const client of clients) client.reset();
+}, 60_000);
+
+test("AC-12.1: what a slow client was sent arrives whole once it reads", async () => {
+  const client = await stalled();
+  await until(async () => (await queuedBytes()) > 262_144);
+  client.resume();
+  await until(() => client.count >= offered, 20_000);
+  client.reset();
+}, 60_000);
