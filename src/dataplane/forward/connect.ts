@@ -8,8 +8,8 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
   const { exchange, parts, endpoint } = attempt;
   let wire: Wire;
   try {
-    const timeoutMs = exchange.route.timeouts.connectMs;
-    wire = await parts.dial({ to: endpoint, receiver: silentReceiver, wheel: parts.wheel, timeoutMs });
+    const { wheel } = parts;
+    wire = await parts.dial({ to: endpoint, receiver: silentReceiver, wheel, timeoutMs: dialTimeLeft(attempt) });
   } catch (error) {
     endpoint.connectFailures++;
     throw error;
@@ -17,4 +17,17 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
   if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };
   wire.destroy();
   throw new GatewayError("client_gone", "the client closed the connection");
+}
+
+/** The time for one connect, and for a handshake no more than what is left of its own. */
+function dialTimeLeft(attempt: Attempt): number {
+  const { connectMs } = attempt.exchange.route.timeouts;
+  const leftMs = attempt.exchange.kind === "handshake" ? timeLeft(attempt) : 0;
+  return leftMs === 0 || connectMs === 0 ? Math.max(leftMs, connectMs) : Math.min(leftMs, connectMs);
+}
+
+/** What is left of the deadline of a handshake, which dialling and further tries share (ms); 0 if it has none. */
+export function timeLeft({ exchange, parts }: Attempt): number {
+  const { handshakeMs } = exchange.route.timeouts;
+  return handshakeMs === 0 ? 0 : Math.max(1, Math.round(exchange.startedAt + handshakeMs - parts.wheel.clock()));
 }

@@ -3,7 +3,7 @@ import type { Exchange, Reply } from "../../core/exchange.ts";
 import { acceptFor, hasUpgradeOption, randomKey } from "../../core/websocket-handshake.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { ResponseHead } from "../http1/response-head.ts";
-import { connect } from "./connect.ts";
+import { connect, timeLeft } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
 import { removeHopByHop } from "./hop-by-hop.ts";
 import { toReply } from "./request.ts";
@@ -16,11 +16,8 @@ import { upstreamHead } from "./upstream-head.ts";
 export async function openTunnel(attempt: Attempt): Promise<Reply> {
   const { exchange, endpoint } = attempt;
   const { connection, wire } = await connect(attempt);
-  // A session's scope ends with the session, when its wires are closed anyway.
-  exchange.scope.defer(() => {
-    connection.destroy();
-    wire.destroy();
-  });
+  // No closure here: it would keep the whole exchange alive for as long as the session is open.
+  exchange.scope.use(connection);
   const key = randomKey();
   const response = await connection.request({
     method: "GET",
@@ -33,12 +30,6 @@ export async function openTunnel(attempt: Attempt): Promise<Reply> {
   });
   if (response.parked === undefined) return toReply(response, "GET");
   return toTunnel({ exchange, head: response.head, wire, parked: response.parked, key, endpoint: endpoint.address });
-}
-
-/** The whole handshake has one deadline, dialling and further tries included. */
-function timeLeft({ exchange, parts }: Attempt): number {
-  const { handshakeMs } = exchange.route.timeouts;
-  return handshakeMs === 0 ? 0 : Math.max(1, Math.round(exchange.startedAt + handshakeMs - parts.wheel.clock()));
 }
 
 type Switched = {
