@@ -15,6 +15,7 @@ export class UpstreamSet {
   readonly forwardParts: ForwardParts;
   readonly #descriptors: Descriptors;
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
+  readonly #onGone = (): void => this.#descriptors.closed();
 
   constructor(options: { wheel: TimerWheel; descriptors: Descriptors }) {
     this.#descriptors = options.descriptors;
@@ -84,11 +85,11 @@ export class UpstreamSet {
     ];
   }
 
-  async #dial(options: DialOptions): Promise<Wire> {
+  async #dial(options: Omit<DialOptions, "onGone">): Promise<Wire> {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
     try {
-      return await dial({ ...options, onGone: () => this.#descriptors.closed() });
+      return await dial({ ...options, onGone: this.#onGone });
     } catch (error) {
       this.#descriptors.closed();
       throw error;

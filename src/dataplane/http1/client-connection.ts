@@ -38,7 +38,7 @@ const maxHead = 262_144;
 const maxInterims = 32;
 
 /** One HTTP/1.1 connection to an upstream, for one request after the other. */
-export class ClientConnection implements Receiver, BodyOwner {
+export class ClientConnection implements Receiver, BodyOwner, Disposable {
   /** How many requests it has answered before. */
   served = 0;
   readonly #wire: Wire;
@@ -54,8 +54,9 @@ export class ClientConnection implements Receiver, BodyOwner {
   #isOver = false;
   readonly #wheel: TimerWheel;
   /** Armed once and looked at lazily: a connection that answers a thousand requests a second arms it once a minute. */
-  readonly #timer = new Timer(() => this.#onTimer());
+  #timer: Timer | undefined = new Timer(() => this.#onTimer());
   #dueAt = 0;
+  #armedFor = 0;
 
   constructor(wire: Wire, wheel: TimerWheel) {
     this.#wire = wire;
@@ -106,6 +107,12 @@ export class ClientConnection implements Receiver, BodyOwner {
     this.#fail(error ?? new GatewayError("upstream_lost", "the request was given up"));
   }
 
+  /** Ends the wire, also when it has become a session's. */
+  [Symbol.dispose](): void {
+    this.destroy();
+    this.#wire.destroy();
+  }
+
   onBytes(bytes: Uint8Array): void {
     if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
     // Nothing was asked: what comes cannot be an answer (and must never become the answer to somebody else's request).
@@ -147,18 +154,26 @@ export class ClientConnection implements Receiver, BodyOwner {
   }
 
   #awaitHead(timeoutMs: number): void {
+    if (timeoutMs === 0 || this.#timer === undefined) return;
     this.#dueAt = this.#wheel.now + timeoutMs;
-    if (timeoutMs > 0 && !this.#timer.isArmed) this.#wheel.arm(this.#timer, timeoutMs);
+    if (this.#timer.isArmed && this.#armedFor <= this.#dueAt) return;
+    this.#armedFor = this.#dueAt;
+    this.#wheel.arm(this.#timer, timeoutMs);
   }
 
   #onTimer(): void {
     const timeoutMs = this.#request?.timeoutMs ?? 0;
     if (this.#response === undefined || timeoutMs === 0) return;
     const left = this.#dueAt - this.#wheel.clock();
-    if (left > 0) return this.#wheel.arm(this.#timer, left);
+    if (left > 0) return this.#awaitHead(left);
     if (this.#writer?.takesProgress() === true) return this.#awaitHead(timeoutMs);
     const what = this.#request?.isHandshake === true ? "did not answer the handshake" : "gave no answer";
     this.#fail(new GatewayError("upstream_timeout", `the upstream ${what} within ${timeoutMs} ms`));
+  }
+
+  #endTimer(): void {
+    if (this.#timer !== undefined) this.#wheel.disarm(this.#timer);
+    this.#timer = undefined;
   }
 
   #readHead(): void {
@@ -195,7 +210,7 @@ export class ClientConnection implements Receiver, BodyOwner {
     // The session keeps this object only to end it: nothing of the handshake shall live as long.
     this.#response = this.#request = this.#writer = undefined;
     this.#isOver = true;
-    this.#wheel.disarm(this.#timer);
+    this.#endTimer();
     const parked = new Parking();
     this.#wire.receiver = parked;
     parked.onBytes(this.#input);
@@ -233,7 +248,7 @@ export class ClientConnection implements Receiver, BodyOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#canReuse = false;
-    this.#wheel.disarm(this.#timer);
+    this.#endTimer();
     this.#wire.destroy();
     this.#writer?.stop();
     // A body that still waits to be read keeps what has come; one that is flowing is told.

@@ -1,10 +1,9 @@
-import type { Socket } from "bun";
 import { connectFailed, connectTimedOut } from "../../core/dial-errors.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
-import { closeError, socketEvents } from "./socket-events.ts";
-import { type SocketState, SocketWire } from "./socket-wire.ts";
+import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { SocketWire } from "./socket-wire.ts";
 
 export type DialOptions = {
   readonly to: Pick<EndpointSettings, "host" | "port">;
@@ -13,7 +12,7 @@ export type DialOptions = {
   /** Milliseconds; 0 waits as long as the kernel does. */
   readonly timeoutMs: number;
   /** The connection is gone, whoever ended it; called once, if it came up. */
-  readonly onGone?: () => void;
+  readonly onGone: () => void;
 };
 
 /** Opens a TCP connection. Rejects with `upstream_refused` or `upstream_connect_timeout`. */
@@ -21,14 +20,11 @@ export function dial(options: DialOptions): Promise<Wire> {
   return new Dial(options).start();
 }
 
-/** What a dialled socket carries in `data`. */
-type DialledState = SocketState & { readonly dial: Dial };
-
 /**
  * One attempt to connect. Bun cannot give an attempt up, so one that timed out is left to the kernel, and closed should
  * it still come up.
  */
-class Dial {
+class Dial implements SocketOwner {
   readonly #options: DialOptions;
   readonly #timer: Timer;
   readonly #outcome = Promise.withResolvers<Wire>();
@@ -42,56 +38,42 @@ class Dial {
   start(): Promise<Wire> {
     const { to, wheel, timeoutMs } = this.#options;
     if (timeoutMs > 0) wheel.arm(this.#timer, timeoutMs);
-    Bun.connect<DialledState>({
+    Bun.connect<SocketOwner>({
       hostname: to.host,
       port: to.port,
       allowHalfOpen: true,
-      data: { wire: undefined, dial: this },
-      socket: dialledEvents,
-    }).catch((error: unknown) => this.failed(error));
+      data: this,
+      socket: socketEvents,
+    }).catch((error: unknown) => this.refused(error));
     return this.#outcome.promise;
   }
 
-  opened(socket: Socket<DialledState>): void {
+  opened(socket: OwnedSocket): void {
     this.#options.wheel.disarm(this.#timer);
     if (this.#isOver) {
       socket.end();
       return;
     }
-    const { to, receiver } = this.#options;
-    const wire = new SocketWire(socket, { address: to.host, port: to.port }, receiver);
-    socket.data.wire = wire;
+    const { to, receiver, onGone } = this.#options;
+    const wire = new SocketWire({ socket, peer: { address: to.host, port: to.port }, receiver, onGone });
+    // From now on nothing holds this attempt: sessions outlive it by hours.
+    socket.data = wire;
     this.#outcome.resolve(wire);
   }
 
-  failed(error: unknown): void {
+  refused(error: unknown): void {
     this.#options.wheel.disarm(this.#timer);
     this.#outcome.reject(connectFailed(formatAddress(this.#options.to), error));
   }
 
-  gone(): void {
-    this.#options.onGone?.();
-  }
+  received(): void {}
+  drained(): void {}
+  ended(): void {}
+  closed(): void {}
+  failed(): void {}
 
   #timedOut(): void {
     this.#isOver = true;
     this.#outcome.reject(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
   }
 }
-
-/** One object for all dialled sockets: Bun then keeps one set of callbacks. */
-const dialledEvents = {
-  ...socketEvents,
-  open(socket: Socket<DialledState>) {
-    socket.data.dial.opened(socket);
-  },
-  connectError(socket: Socket<DialledState>, error: Error) {
-    socket.data.dial.failed(error);
-  },
-  close(socket: Socket<DialledState>, error?: Error) {
-    const { wire } = socket.data;
-    socket.data.wire = undefined;
-    wire?.closed(closeError(error));
-    if (wire !== undefined) socket.data.dial.gone();
-  },
-} as const;

@@ -1,7 +1,7 @@
-import type { Socket, TCPSocketListenOptions } from "bun";
+import type { TCPSocketListenOptions } from "bun";
 import { type Receiver, silentReceiver } from "../../core/wire.ts";
-import { closeError, socketEvents } from "./socket-events.ts";
-import { type SocketState, SocketWire } from "./socket-wire.ts";
+import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { SocketWire } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
 export type ListenOptions = {
@@ -20,33 +20,38 @@ export type PortListener = { readonly port: number; close(): void };
 /** Binds with SO_REUSEPORT, so that several workers can share the port. Throws if the address cannot be bound. */
 export function listen(options: ListenOptions): PortListener {
   // reusePort is documented for connect only, and works here.
-  const bind: TCPSocketListenOptions<SocketState> & { readonly reusePort: true } = {
+  const bind: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true } = {
     hostname: options.host,
     port: options.port,
     reusePort: true,
     allowHalfOpen: true,
-    socket: {
-      ...socketEvents,
-      open(socket) {
-        accept(socket, options);
-      },
-      close(socket, error) {
-        const { wire } = socket.data;
-        if (wire === undefined) return;
-        socket.data.wire = undefined;
-        wire.closed(closeError(error));
-        options.onGone();
-      },
-    },
+    data: new Door(options),
+    socket: socketEvents,
   };
-  const listener = Bun.listen<SocketState>(bind);
+  const listener = Bun.listen<SocketOwner>(bind);
   return { port: listener.port, close: () => listener.stop(false) };
 }
 
-function accept(socket: Socket<SocketState>, options: ListenOptions): void {
-  const peer = { address: socket.remoteAddress, port: socket.remotePort };
-  const wire = new SocketWire(socket, peer, silentReceiver);
-  socket.data = { wire };
-  const receiver = options.onConnection(wire);
-  if (!wire.isClosed) wire.receiver = receiver;
+/** Owns a socket until it is open, and then makes it a wire's. */
+class Door implements SocketOwner {
+  readonly #options: ListenOptions;
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+  }
+
+  opened(socket: OwnedSocket): void {
+    const peer = { address: socket.remoteAddress, port: socket.remotePort };
+    const wire = new SocketWire({ socket, peer, receiver: silentReceiver, onGone: this.#options.onGone });
+    socket.data = wire;
+    const receiver = this.#options.onConnection(wire);
+    if (!wire.isClosed) wire.receiver = receiver;
+  }
+
+  received(): void {}
+  drained(): void {}
+  ended(): void {}
+  closed(): void {}
+  refused(): void {}
+  failed(): void {}
 }

@@ -51,6 +51,7 @@ async function pair(): Promise<{ near: Wire; far: Wire; nearNotes: Notes; farNot
     receiver: nearNotes,
     wheel,
     timeoutMs: 1000,
+    onGone: () => {},
   });
   return { near, far: await accepted.promise, nearNotes, farNotes, done: () => listener.close() };
 }
@@ -102,6 +103,12 @@ test("a destroyed wire says nothing more, and the peer sees an end", async () =>
 test("nobody listening is upstream_refused, and may be tried elsewhere", async () => {
   const gone = listen({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), onGone: () => {} });
   gone.close();
-  const attempt = dial({ to: { host: "127.0.0.1", port: gone.port }, receiver: new Notes(), wheel, timeoutMs: 1000 });
+  const attempt = dial({
+    to: { host: "127.0.0.1", port: gone.port },
+    receiver: new Notes(),
+    wheel,
+    timeoutMs: 1000,
+    onGone: () => {},
+  });
   expect(attempt).rejects.toMatchObject({ code: "upstream_refused", canRetry: true });
 });

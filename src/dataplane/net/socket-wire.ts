@@ -1,23 +1,30 @@
-import type { Socket } from "bun";
 import { type PeerAddress, type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
+import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 import { WriteQueue } from "./write-queue.ts";
 
-/** What a socket of ours carries in `data`: the wire, once the socket is open. */
-export type SocketState = { wire: SocketWire | undefined };
+export type SocketWireOptions = {
+  readonly socket: OwnedSocket;
+  readonly peer: PeerAddress;
+  readonly receiver: Receiver;
+  /** The socket is gone, whoever ended it; called once. */
+  readonly onGone: () => void;
+};
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
-export class SocketWire implements Wire {
+export class SocketWire implements Wire, SocketOwner {
   receiver: Receiver;
   readonly peer: PeerAddress;
-  readonly #socket: Socket<SocketState>;
+  readonly #socket: OwnedSocket;
+  readonly #onGone: () => void;
   #queue: WriteQueue | undefined;
   #isEnding = false;
   #isClosed = false;
 
-  constructor(socket: Socket<SocketState>, peer: PeerAddress, receiver: Receiver) {
-    this.#socket = socket;
-    this.peer = peer;
-    this.receiver = receiver;
+  constructor(options: SocketWireOptions) {
+    this.#socket = options.socket;
+    this.#onGone = options.onGone;
+    this.peer = options.peer;
+    this.receiver = options.receiver;
   }
 
   get queued(): number {
@@ -55,17 +62,18 @@ export class SocketWire implements Wire {
   destroy(): void {
     if (this.#isClosed) return;
     this.receiver = silentReceiver;
-    this.closed(undefined);
+    this.#finish(undefined);
     // Not terminate(): what the kernel holds shall still reach the peer.
     this.#socket.end();
   }
 
-  /** Bun's `data` event. */
+  /** The socket was open before there was a wire. */
+  opened(): void {}
+
   received(bytes: Uint8Array): void {
     this.receiver.onBytes(bytes);
   }
 
-  /** Bun's `drain` event, which also comes when nothing was queued. */
   drained(): void {
     const queue = this.#queue;
     if (this.#isClosed || queue === undefined || queue.bytes === 0) return;
@@ -79,19 +87,25 @@ export class SocketWire implements Wire {
     this.receiver.onWritable();
   }
 
-  /** Bun's `end` event: the peer's FIN. */
   ended(): void {
     if (!this.#isClosed) this.receiver.onEnd();
   }
 
-  /** Bun's `error` event: one of our own handlers threw. Only this wire pays for it. */
+  /** Only this wire pays for a fault of its receiver. */
   failed(error: Error): void {
-    this.closed(error);
+    this.#finish(error);
     this.#socket.end();
   }
 
-  /** Bun's `close` event. */
   closed(error: Error | undefined): void {
+    this.#finish(error);
+    this.#onGone();
+  }
+
+  /** Only dialling can be refused. */
+  refused(): void {}
+
+  #finish(error: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#queue = undefined;
