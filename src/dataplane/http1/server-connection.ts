@@ -84,10 +84,10 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#refuse(error);
   }
 
-  /** Ends the connection when it is between two requests; otherwise after the answer that is under way. */
+  /** Ends the connection when it is between two requests; otherwise after the answer that is under way, or the first one to come. */
   retire(): void {
     this.#isRetiring = true;
-    if (this.#state === "idle") this.#linger();
+    if (this.#state === "idle" && !this.#isPending) this.#linger();
   }
 
   onBytes(bytes: Uint8Array): void {
