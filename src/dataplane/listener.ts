@@ -122,6 +122,8 @@ export class Listener implements ExchangeHost {
     } else {
       this.#options.observer.onRefusedConnection(problem.limit);
       connection.reject(problem.error);
+      // No time to wait until the client has read its answer.
+      if (this.#options.descriptors.isScarce) wire.destroy();
     }
     return connection;
   }

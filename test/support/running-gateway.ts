@@ -24,18 +24,23 @@ export class RunningGateway implements AsyncDisposable {
   /** What it wrote that is no JSON, and all of standard error. */
   said = "";
 
-  constructor(yaml: string) {
+  /** `descriptors` is the limit of open files, of the worker too. */
+  constructor(yaml: string, limits: { readonly descriptors?: number } = {}) {
     this.#folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
     this.file = join(this.#folder, "causeway.yaml");
     this.write(yaml);
-    this.#process = Bun.spawn([...selfCommand(), "run", this.file], { stdio: ["ignore", "pipe", "pipe"] });
+    const command = [...selfCommand(), "run", this.file];
+    const limited = ["sh", "-c", `ulimit -n ${limits.descriptors} && exec "$@"`, "sh", ...command];
+    this.#process = Bun.spawn(limits.descriptors === undefined ? command : limited, {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     void this.#read(this.#process.stdout);
     void this.#read(this.#process.stderr);
   }
 
   /** Starts it and waits until it is ready. */
-  static async open(yaml: string): Promise<RunningGateway> {
-    const gateway = new RunningGateway(yaml);
+  static async open(yaml: string, limits: { readonly descriptors?: number } = {}): Promise<RunningGateway> {
+    const gateway = new RunningGateway(yaml, limits);
     await until(() => gateway.event("ready") !== undefined || gateway.#process.exitCode !== null, 10_000);
     if (gateway.event("ready") === undefined) throw new Error(`the gateway did not start: ${gateway.said}`);
     return gateway;

@@ -36,6 +36,11 @@ export class Descriptors {
     return this.#open + 1 > this.#limit - Math.min(reserve, this.#limit >> 2);
   }
 
+  /** True if even clients that are turned away must not stay, because what is left belongs to upstreams of others. */
+  get isScarce(): boolean {
+    return this.#open + 1 > this.#limit - Math.min(reserve, this.#limit >> 2) / 2;
+  }
+
   /** True if not even a connection to an upstream can be opened. */
   get isExhausted(): boolean {
     return this.#open + 1 > this.#limit - Math.min(reserve, this.#limit >> 2) / 4;
