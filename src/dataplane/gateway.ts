@@ -260,5 +260,6 @@ export class Gateway implements AsyncDisposable {
 /** Something that only shows when it is tried: a port that is taken, say. */
 function problem(path: string, error: unknown): Issue {
   const says = error instanceof Error ? error.message : String(error);
-  return { severity: "error", at: { source: "configuration", path }, says };
+  const instead = path.endsWith(".address") ? { try: "choose another address or port" } : {};
+  return { severity: "error", at: { source: "configuration", path }, says, ...instead };
 }

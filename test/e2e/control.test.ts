@@ -57,7 +57,8 @@ test("a port that is taken refuses the start and names the setting", async () =>
   using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
   await using gateway = new RunningGateway(yaml({ port: taken.port }));
   expect(await gateway.exited).toBe(1);
-  await until(() => gateway.said.includes("listeners.web.address"));
+  const says = `listeners.web.address: cannot listen on 127.0.0.1:${taken.port}: somebody else listens there; choose another`;
+  await until(() => gateway.said.includes(says));
 });
 
 test("a configuration with errors refuses the start with every problem", async () => {
