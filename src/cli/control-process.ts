@@ -118,12 +118,10 @@ export class ControlProcess implements AsyncDisposable {
       else this.#admin.configure(settings);
       return [];
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const says = `the admin API cannot listen on ${formatAddress(settings)}: ${why}`;
+      const says = `the admin API cannot listen on ${formatAddress(settings)}: ${reasonFor(error)}`;
+      const instead = `choose another one, such as admin: { address: "${formatAddress({ host: settings.host, port: 0 })}" }, for any free port`;
       const source = this.#options.sources[0]?.name ?? "";
-      return [
-        { severity: "error", at: { source, path: "admin.address" }, says, try: "choose another address or port" },
-      ];
+      return [{ severity: "error", at: { source, path: "admin.address" }, says, try: instead }];
     }
   }
 
@@ -169,4 +167,10 @@ export class ControlProcess implements AsyncDisposable {
     ];
     return { text: await renderMetrics(reports), contentType: metricsContentType };
   }
+}
+
+/** Bun words every failure to listen as a question about the port. */
+function reasonFor(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && error.code === "EADDRINUSE" ? "somebody else listens there" : error.message;
 }

@@ -181,3 +181,13 @@ test("issues of the source count like those of the text", async () => {
   await until(() => it.reconciler.issues.length === 1);
   expect(it.reconciler.inForce?.revision).toBe(1);
 });
+
+test("when no source can be read, nothing else is said of what is missing", async () => {
+  using it = open("bad, because there is nothing");
+  await it.started;
+  it.source.pushState({ texts: [], issues: [problem("there is no such file")] });
+  await until(() => it.reconciler.issues[0]?.says === "there is no such file");
+  it.source.push("bad again");
+  await until(() => it.reconciler.issues[0]?.says === "bad again");
+  expect(it.reconciler.issues).toHaveLength(1);
+});

@@ -108,8 +108,12 @@ export class Reconciler {
   async #reload(): Promise<void> {
     this.#lastReloadAt = Date.now();
     const states = this.#options.sources.flatMap(({ name }) => this.#states.get(name) ?? []);
-    const reading = this.#options.read(states.flatMap(({ texts }) => texts));
-    const issues = [...states.flatMap((state) => state.issues), ...reading.issues];
+    const texts = states.flatMap((state) => state.texts);
+    const unreadable = states.flatMap((state) => state.issues);
+    // With nothing to read, everything would be missing, which says nothing.
+    const isAnythingRead = texts.length > 0 || unreadable.length === 0;
+    const reading = isAnythingRead ? this.#options.read(texts) : { configuration: undefined, issues: [] };
+    const issues = [...unreadable, ...reading.issues];
     const errors = issues.filter(({ severity }) => severity === "error");
     const { configuration } = reading;
     if (errors.length > 0 || configuration === undefined) this.#refuse(issues, errors);
