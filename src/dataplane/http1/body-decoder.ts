@@ -30,7 +30,9 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
   #sink: BodySink | undefined;
   #isPaused = false;
   #isOver = false;
-  #hasEof = false;
+  /** What becomes of the body once all that has come is decoded; set when nothing more comes. */
+  #atEnd: GatewayError | "complete" | undefined;
+  #failure: GatewayError | undefined;
   #isReadingPaused = false;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
@@ -49,7 +51,10 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
 
   start(sink: BodySink): void {
     this.#sink = sink;
-    this.#flow();
+    if (!this.#isOver) return this.#flow();
+    // It ended before anybody listened.
+    if (this.#failure === undefined) sink.onBodyEnd(undefined);
+    else sink.onBodyFailed(this.#failure);
   }
 
   pause(): void {
@@ -80,21 +85,24 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
     }
   }
 
-  /** The connection has ended. `error` is what that means for a body that is not complete. */
+  /** The peer has ended its direction. `error` is what that means for a body that is not complete. */
   endOfInput(error: GatewayError): void {
-    if (this.#isOver) return;
-    if (this.#waiting.length > 0) {
-      this.#hasEof = true;
-      return;
-    }
-    if (this.#chunked === undefined && this.length === undefined) return this.onEnd(undefined);
-    this.fail(error);
+    const endsByClosing = this.#chunked === undefined && this.length === undefined;
+    this.#atEnd ??= endsByClosing ? "complete" : error;
+    this.#finishInput();
+  }
+
+  /** The connection broke. What has come is still given out, and then the error. */
+  breakOff(error: GatewayError): void {
+    this.#atEnd ??= error;
+    this.#finishInput();
   }
 
   /** Ends the body with an error. */
   fail(error: GatewayError): void {
     if (this.#isOver) return;
     this.#over();
+    this.#failure = error;
     this.#sink?.onBodyFailed(error);
   }
 
@@ -116,10 +124,16 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
       this.#decode(next);
     }
     if (this.#isOver || this.#waiting.length > 0) return;
-    if (this.#hasEof) return this.endOfInput(new GatewayError("upstream_lost", "the connection ended inside a body"));
+    if (this.#atEnd !== undefined) return this.#finishInput();
     if (!this.#isReadingPaused || this.#isPaused) return;
     this.#isReadingPaused = false;
     this.#owner.resumeReading();
+  }
+
+  #finishInput(): void {
+    if (this.#isOver || this.#atEnd === undefined || this.#waiting.length > 0) return;
+    if (this.#atEnd === "complete") this.onEnd(undefined);
+    else this.fail(this.#atEnd);
   }
 
   #decode(bytes: Uint8Array): void {

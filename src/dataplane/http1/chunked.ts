@@ -99,9 +99,17 @@ export class ChunkedDecoder {
   #parseTrailers(): HeaderList | undefined {
     const text = this.#trailers;
     const bytes = Buffer.from(text, "latin1");
-    const fields = parseFields({ bytes, text, from: 0, end: bytes.length }, { headers: 100 });
+    const fields = this.#parseTrailerFields({ bytes, text, from: 0, end: bytes.length });
     const kept = HeaderList.from([...fields].filter(([name]) => !refusedTrailers.test(name.toLowerCase())));
     return kept.length === 0 ? undefined : kept;
+  }
+
+  #parseTrailerFields(input: Parameters<typeof parseFields>[0]): HeaderList {
+    try {
+      return parseFields(input, { headers: 100 });
+    } catch (error) {
+      throw this.#malformed(error instanceof Error ? error.message : "its trailers are malformed");
+    }
   }
 
   #malformed(why: string): GatewayError {

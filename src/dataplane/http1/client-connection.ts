@@ -41,6 +41,8 @@ const maxInterims = 32;
 export class ClientConnection implements Receiver, BodyOwner, Disposable {
   /** How many requests it has answered before. */
   served = 0;
+  /** True once any byte of the current answer has come. */
+  hasHeard = false;
   readonly #wire: Wire;
   /** Told when the connection has ended or must not be used again. */
   #onUnusable: (() => void) | undefined;
@@ -69,11 +71,6 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     return this.#canReuse && !this.#isOver && this.#writer?.isDone !== false;
   }
 
-  /** True once any byte of the current answer has come. */
-  get hasHeard(): boolean {
-    return this.#response === undefined || this.#input.length > 0 || this.#interims > 0;
-  }
-
   /** While it waits in a pool, somebody wants to know when it is gone. */
   set onUnusable(tell: (() => void) | undefined) {
     this.#onUnusable = tell;
@@ -83,6 +80,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
   request(request: OutgoingRequest): Promise<IncomingResponse> {
     this.#request = request;
     this.#interims = 0;
+    this.hasHeard = false;
     this.#canReuse = false;
     this.#body = undefined;
     this.#awaitHead(request.timeoutMs);
@@ -117,6 +115,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
     // Nothing was asked: what comes cannot be an answer (and must never become the answer to somebody else's request).
     if (this.#response === undefined) return this.#fail(lost("the upstream sent bytes that nobody asked for"));
+    this.hasHeard = true;
     this.#input = this.#input.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#input, bytes]);
     this.#readHead();
   }
@@ -180,11 +179,9 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     try {
       while (this.#response !== undefined) {
         const end = findHeadEnd(this.#input, 0);
-        if (end < 0) {
-          if (this.#input.length > maxHead)
-            throw new GatewayError("upstream_invalid", "the upstream's head is too long");
-          return;
-        }
+        if ((end < 0 ? this.#input.length : end) > maxHead)
+          throw new GatewayError("upstream_invalid", "the upstream's head is too long");
+        if (end < 0) return;
         const head = parseResponseHead(this.#input, end, this.#request?.method ?? "GET");
         this.#input = after(this.#input, end + 2);
         if (head.status >= 200) return this.#onHead(head);
@@ -239,8 +236,8 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     if (this.#isOver) return;
     const why = lost("the upstream closed the connection before its answer was complete", error);
     this.#canReuse = false;
-    const body = this.#body;
-    if (body !== undefined && !body.isOver) body.endOfInput(why);
+    // Only an orderly end completes an answer without a length; after a reset nobody knows how much is missing.
+    if (error === undefined) this.#body?.endOfInput(why);
     this.#fail(why);
   }
 
@@ -252,7 +249,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     this.#wire.destroy();
     this.#writer?.stop();
     // A body that still waits to be read keeps what has come; one that is flowing is told.
-    this.#body?.endOfInput(error);
+    this.#body?.breakOff(error);
     const response = this.#response;
     this.#response = undefined;
     response?.reject(error);

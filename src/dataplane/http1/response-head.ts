@@ -49,8 +49,9 @@ function upstreamFields(bytes: Buffer, text: string, from: number, end: number):
 
 /** RFC 9112 §6.3; an answer with both lengths is refused, because it may be an attempt to split answers. */
 function responseFraming(headers: HeaderList, status: number, method: string): Framing {
-  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { kind: "none" };
+  // Also where there is no content: an answer to HEAD passes its length on.
   const length = contentLength(headers, "upstream_invalid");
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { kind: "none" };
   const coding = headers.get("transfer-encoding");
   if (coding === undefined) return length === undefined ? { kind: "until-close" } : { kind: "length", length };
   if (length !== undefined) throw invalid("Content-Length and Transfer-Encoding are both given");
