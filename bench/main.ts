@@ -120,7 +120,8 @@ async function measureScenario(
 async function measureOnce(scenario: Scenario, proxy: Contender, timing: BenchOptions, cores: Cores): Promise<Run> {
   const { loadScript, payloadBytes } = scenario;
   await using rig = await Rig.open({ proxy, cores, loadScript, payloadBytes });
-  const { warmupMs, measureMs } = timing;
+  const { measureMs } = timing;
+  const warmupMs = timing.warmupMs * proxy.warmupFactor;
   return { proxy: proxy.name, sample: await scenario.measure(rig, { warmupMs, measureMs }) };
 }
 

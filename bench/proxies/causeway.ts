@@ -7,6 +7,7 @@ const program = join(import.meta.dirname, "..", "..", "bin", "causeway");
 /** Causeway with one worker and its default buffers; its control process runs on the same core and is counted. */
 export const causeway: Contender = {
   name: "causeway",
+  warmupFactor: 4,
 
   async version() {
     return /\d+\.\d+\.\d+\S*/.exec((await outputOf([program, "version"])) ?? "")?.[0];

@@ -18,6 +18,8 @@ export type ProxyPlan = {
 /** How to run one kind of proxy: one worker, no access log, plain WebSocket and HTTP from one port to one upstream. */
 export interface Contender {
   readonly name: ProxyName;
+  /** How many times the usual warm-up it gets: what is compiled while it runs needs longer to be as fast as it will be for the rest of its life. */
+  readonly warmupFactor: number;
   /** Its version; undefined where it is not installed. */
   version(): Promise<string | undefined>;
   /** Writes its files; the command starts it in the foreground. */

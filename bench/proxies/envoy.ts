@@ -5,6 +5,7 @@ import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./conten
 /** Envoy with one worker thread, no statistics of single requests and its default buffers. */
 export const envoy: Contender = {
   name: "envoy",
+  warmupFactor: 1,
 
   async version() {
     return /version: \w+\/([\d.]+)/.exec((await outputOf(["envoy", "--version"])) ?? "")?.[1];

@@ -6,6 +6,7 @@ import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./conten
 /** HAProxy with one thread and its default buffers. */
 export const haproxy: Contender = {
   name: "haproxy",
+  warmupFactor: 1,
 
   async version() {
     return /version (\d[\d.]*)/.exec((await outputOf(["haproxy", "-v"])) ?? "")?.[1];

@@ -5,6 +5,7 @@ import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./conten
 /** nginx with one worker and its default buffers. */
 export const nginx: Contender = {
   name: "nginx",
+  warmupFactor: 1,
 
   async version() {
     return /nginx\/(\S+)/.exec((await outputOf(["nginx", "-v"])) ?? "")?.[1];

@@ -5,7 +5,7 @@ import type { Scenario } from "./scenario.ts";
 
 const sessions = 5000;
 /** So many come and go before, for everything that is loaded or built only when it is needed first. */
-const forerunners = 64;
+const forerunners = 1000;
 const settleMs = 1000;
 
 /** What 5,000 sessions cost in memory that have echoed one message each and are silent since. */
