@@ -31,6 +31,8 @@ const lingerMs = 2000;
 const maxLingerBytes = 1_048_576;
 /** How long a client may leave an answer untouched, or its own body unfinished, before it counts as gone (ms). */
 const stallMs = 60_000;
+/** The same for a client that has ended its direction: most of those have closed, which looks the same (ms). */
+const halfClosedMs = 10_000;
 
 type State =
   /** Nothing of a request has come. */
@@ -126,12 +128,18 @@ export class ServerConnection implements Receiver, BodyOwner {
       case "handshake":
         return this.#clientGone();
       case "exchange":
-        // A client may end its direction after a request and still read the answer, but not after it began.
-        this.#body?.endOfInput(clientGone());
-        if (this.#writer !== undefined) this.#clientGone();
-        return;
+        return this.#onHalfClosed();
       case "over":
     }
+  }
+
+  /** A client may end its direction after its last request and still read the answers, but not inside a body. */
+  #onHalfClosed(): void {
+    const body = this.#body;
+    const wasOpen = body !== undefined && !body.isOver;
+    body?.endOfInput(clientGone());
+    if (wasOpen && body.isOver) this.#clientGone();
+    else this.#wait(halfClosedMs);
   }
 
   onClose(): void {
@@ -173,13 +181,17 @@ export class ServerConnection implements Receiver, BodyOwner {
   #readHead(): void {
     const { limits, timeouts } = this.#options.settings;
     this.#skipEmptyLines();
-    if (this.#input.length === 0) return;
+    if (this.#input.length === 0) {
+      if (this.#hasPeerEnded) this.#close();
+      return;
+    }
     const input = this.#input;
     const end = findHeadEnd(input, 0);
     try {
       if ((end < 0 ? this.#input.length : end) > limits.head) throw this.#tooLarge();
       if (end < 0) {
         if (hasBareLineFeed(this.#input, 0)) throw new GatewayError("bad_request", "a line does not end in CR LF");
+        if (this.#hasPeerEnded) return this.#close();
         if (this.#state === "idle") {
           this.#state = "head";
           this.#setPending(true);
@@ -225,7 +237,8 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (isHandshake) return this.#beginHandshake();
     this.#state = "exchange";
     this.#setPending(false);
-    this.#dueAt = Number.POSITIVE_INFINITY;
+    if (this.#hasPeerEnded) this.#wait(halfClosedMs);
+    else this.#dueAt = Number.POSITIVE_INFINITY;
     if (framing.kind !== "none" && framing.kind !== "until-close") {
       this.#body = new BodyDecoder(framing, this, "bad_request");
       this.#wait(stallMs);
@@ -296,7 +309,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const isHandshake = this.#state === "handshake";
     // After a refused handshake the client may have sent frames already: nothing more is read as HTTP (S13).
     const keepAlive =
-      request.wantsKeepAlive && !isHandshake && !this.#isRetiring && !this.#hasPeerEnded && !this.#isOutOfStep;
+      request.wantsKeepAlive && !isHandshake && !this.#isRetiring && this.#mayAskMore && !this.#isOutOfStep;
     const canKeep = keepAlive && (this.#body === undefined || this.#body.isOver || reply.status < 300);
     const context = { method: request.head.method, version: request.version, keepAlive: canKeep };
     const { head, framing } = responseHead(reply, context);
@@ -309,8 +322,13 @@ export class ServerConnection implements Receiver, BodyOwner {
       body: reply.body,
       onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
     });
-    this.#wait(stallMs);
+    this.#wait(this.#patienceMs);
     this.#writer.start();
+  }
+
+  /** False if the client has ended its direction and everything it asked for is answered. */
+  get #mayAskMore(): boolean {
+    return !this.#hasPeerEnded || this.#input.length > 0;
   }
 
   #onAnswered(
@@ -322,7 +340,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (this.#state !== "exchange") return;
     // A message that stops in the middle can only be told by the end of the connection.
     if (error !== undefined) return this.#close();
-    if (!answer.keepAlive || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
+    if (!answer.keepAlive || !this.#mayAskMore || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
       return this.#linger();
     this.#next();
   }
@@ -411,6 +429,10 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#input = emptyBuffer;
   }
 
+  get #patienceMs(): number {
+    return this.#hasPeerEnded ? halfClosedMs : stallMs;
+  }
+
   /** Sets the deadline of what is waited for. The timer is not moved but looks again: thousands of requests arm it once. */
   #wait(ms: number): void {
     const { wheel } = this.#options;
@@ -451,12 +473,13 @@ export class ServerConnection implements Receiver, BodyOwner {
   #checkProgress(): void {
     const writer = this.#writer;
     const body = this.#body;
-    this.#wait(stallMs);
+    this.#wait(this.#patienceMs);
     if (writer !== undefined) {
-      if (writer.isBlocked && !writer.hasProgressed) return this.#clientGone();
+      if ((writer.isBlocked || this.#hasPeerEnded) && !writer.hasProgressed) return this.#clientGone();
       writer.hasProgressed = false;
       return;
     }
+    if (this.#hasPeerEnded) return this.#clientGone();
     if (body === undefined || body.isOver || this.#isReadingPaused) return;
     if (body.bytes === this.#bodyBytesBefore)
       return this.#open?.abort(new GatewayError("request_timeout", "the body did not come in time"));
