@@ -74,9 +74,9 @@ function forwardedFields(exchange: Exchange): string {
   const { head, peer, isSecure, id } = exchange;
   const scheme = isSecure ? "https" : "http";
   const host = head.authority;
-  const element = `for=${forwardedNode(peer.address)};host="${host}";proto=${scheme}`;
+  const element = `for=${forwardedNode(peer.address)};${host === "" ? "" : `host="${host}";`}proto=${scheme}`;
   if (exchange.isFromTrustedProxy) return continuedFields(exchange, { scheme, element });
-  return `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host}\r\nX-Forwarded-Port: ${portOf(host, isSecure)}\r\nForwarded: ${element}\r\nX-Request-Id: ${id}\r\n`;
+  return `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\n${hostField(host)}X-Forwarded-Port: ${portOf(host, isSecure)}\r\nForwarded: ${element}\r\nX-Request-Id: ${id}\r\n`;
 }
 
 /** Behind a trusted proxy, what it says is kept, and the proxy itself is added. */
@@ -88,11 +88,16 @@ function continuedFields(exchange: Exchange, own: { readonly scheme: string; rea
   return (
     `X-Forwarded-For: ${chain === undefined ? peer.address : `${chain}, ${peer.address}`}\r\n` +
     `X-Forwarded-Proto: ${before("x-forwarded-proto") ?? own.scheme}\r\n` +
-    `X-Forwarded-Host: ${before("x-forwarded-host") ?? head.authority}\r\n` +
+    hostField(before("x-forwarded-host") ?? head.authority) +
     `X-Forwarded-Port: ${before("x-forwarded-port") ?? portOf(head.authority, isSecure)}\r\n` +
     `Forwarded: ${elements === undefined ? own.element : `${elements}, ${own.element}`}\r\n` +
     `X-Request-Id: ${id}\r\n`
   );
+}
+
+/** HTTP/1.0 needs no Host, and an empty field would say that there was one. */
+function hostField(host: string): string {
+  return host === "" ? "" : `X-Forwarded-Host: ${host}\r\n`;
 }
 
 /** RFC 7239 §6: an IPv6 address stands in brackets and quotes. */
@@ -103,5 +108,5 @@ function forwardedNode(address: string): string {
 function portOf(authority: string, isSecure: boolean): string {
   const colon = authority.lastIndexOf(":");
   if (colon < 0 || authority.endsWith("]")) return isSecure ? "443" : "80";
-  return authority.substring(colon + 1);
+  return authority.substring(colon + 1) || (isSecure ? "443" : "80");
 }
