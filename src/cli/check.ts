@@ -6,8 +6,10 @@ import { parseOptions, UsageError } from "./usage.ts";
 
 const help = `usage: causeway check [--json] <file-or-folder>…
 
-Reads the files, and all *.yaml and *.yml files of the folders, as one configuration, and prints every problem as
-file:line:column: path: what is wrong; what to write instead
+Reads the files, and all *.yaml and *.yml files of the folders, as one
+configuration, and prints every problem as
+
+  file:line:column: path: what is wrong; what to write instead
 
   --json            print { "issues": […], "errors": N, "warnings": N } instead
 

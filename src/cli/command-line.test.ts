@@ -33,6 +33,7 @@ test("every command for people explains itself", async () => {
     if (isHidden) continue;
     const { code, out } = await causeway(name, "--help");
     expect([name, code, out.includes(`causeway ${name}`)]).toEqual([name, 0, true]);
+    expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
   }
 });
 

@@ -15,7 +15,8 @@ function endingWith(act: Act): Act {
   return async (args) => process.exit(await act(args));
 }
 
-const adminHelp = `  --admin URL       where the admin API is (or CAUSEWAY_ADMIN; http://127.0.0.1:9901 otherwise)
+const adminHelp = `  --admin URL       where the admin API is (or CAUSEWAY_ADMIN;
+                    http://127.0.0.1:9901 otherwise)
   --token TOKEN     its token, if it asks for one (better: CAUSEWAY_ADMIN_TOKEN)`;
 
 /** Every command, in the order of the help page. */
@@ -25,13 +26,17 @@ export const commands: readonly Command[] = [
     summary: "run the gateway with a configuration",
     help: `usage: causeway run <file-or-folder>…
 
-Runs the gateway with the YAML of the files, and of all *.yaml and *.yml files of the folders, together. The files are
-watched: what is saved is in force within a second and drops no session; what is wrong changes nothing and is logged.
+Runs the gateway with the YAML of the files, and of all *.yaml and *.yml files
+of the folders, together. The files are watched: what is saved is in force
+within a second and drops no session; what is wrong changes nothing and is
+logged.
 
-On a terminal the log is readable: records of traffic on standard output, events of the gateway on standard error.
-Elsewhere both are JSON lines on standard output. \`log.format\` of the configuration overrides that.
+On a terminal the log is readable: records of traffic on standard output, events
+of the gateway on standard error. Elsewhere both are JSON lines on standard
+output. \`log.format\` of the configuration overrides that.
 
-SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the configuration says; a second one ends at once.
+SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the
+configuration says; a second one ends at once.
 `,
     load: async () => endingWith((await import("./run.ts")).run),
   },
@@ -58,7 +63,8 @@ Conditions, which hold together:
 
 Options:
   --limit N         list at most N sessions, the oldest ones (1000)
-  --code N          the close code that both sides get: 1000-1003, 1007-1014 or 3000-4999 (1000)
+  --code N          the close code that both sides get: 1000-1003, 1007-1014 or
+                    3000-4999 (1000)
   --reason TEXT     the close reason, at most 123 bytes
   --json            print what the admin API answers
 ${adminHelp}

@@ -5,10 +5,13 @@ import { isCompiled } from "./self.ts";
 
 const USAGE = `usage: causeway demo [--port N] [--host ADDRESS] [--verbose]
 
-Starts the example applications, each its own process, and the gateway in front of them.
+Starts the example applications, each its own process, and the gateway in front
+of them.
 
-  --port N        the gateway's port; 8080 unless told, or another free one if that is taken
-  --host ADDRESS  the gateway's address; 127.0.0.1 unless told, 0.0.0.0 to be reached from other machines
+  --port N        the gateway's port; 8080 unless told, or another free one if
+                  that is taken
+  --host ADDRESS  the gateway's address; 127.0.0.1 unless told, 0.0.0.0 to be
+                  reached from other machines
   --verbose       show everything the gateway logs
 `;
 
@@ -50,8 +53,10 @@ Causeway is up: three example applications behind one gateway.
 
   open   ${url}
          ${url}dashboard/     eight live bars
-         ${url}chat/          ${words.chat}
-         ${url}close-codes/   close codes, directly and through the gateway
+         ${url}chat/          a name, a message, every browser sees it
+         ${url}close-codes/   close codes, with and without the gateway
+
+  chat   ${words.chat}
 
   type   ${words.curl}
          ${words.sessions}

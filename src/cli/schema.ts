@@ -3,7 +3,8 @@ import { UsageError } from "./usage.ts";
 
 const help = `usage: causeway schema
 
-Prints the JSON Schema of the configuration, for editors that check and complete YAML:
+Prints the JSON Schema of the configuration, for editors that check and complete
+YAML:
 
   causeway schema > causeway.schema.json
 

@@ -49,7 +49,11 @@ test("a session is closed by its id, or several by what they have in common", as
   });
   expect(view.asked.at(-1)).toEqual({ about: "close", filter: { id: "s1" }, code: 4001, reason: "go away" });
   expect((await sessions(["close", "--route", "feed"])).out).toBe("1 session is closing\n");
-  expect((await sessions(["close", "--route", "feed"])).out).toBe("0 sessions are closing\n");
+  expect(await sessions(["close", "--route", "feed"])).toMatchObject({
+    code: 0,
+    out: "no open session is like that\n",
+  });
+  expect((await sessions(["--route", "feed"])).err).toBe("no session is open, or none like that\n");
 });
 
 test("an id that is not there fails, also one with strange characters", async () => {
@@ -65,6 +69,8 @@ test("what cannot be asked is wrong use", async () => {
     ["close", "s1", "s2"],
     ["list", "x"],
     ["list", "--code", "1"],
+    ["list", "--limit", "many"],
+    ["list", "--limit", "0"],
     ["drop"],
   ]) {
     expect([args, (await sessions(args)).code]).toEqual([args, 2]);

@@ -44,6 +44,8 @@ async function list(place: AdminPlace, values: Values, operands: readonly string
   if (operands.length > 0)
     throw new UsageError(`list takes conditions such as --route, not ${JSON.stringify(operands[0])}`);
   refuse(values, ["code", "reason"], "list");
+  if (values.limit !== undefined && !/^[1-9]\d{0,3}$|^10000$/.test(values.limit))
+    throw new UsageError(`--limit takes a number from 1 to 10000, not ${JSON.stringify(values.limit)}`);
   const answer = await askAdmin(place, `/api/sessions?${query(values, [...conditions, "limit"])}`);
   if (values.json) return printJson(answer);
   // The admin API is this very program; a stranger's answer shows as an empty table at worst.
@@ -51,6 +53,7 @@ async function list(place: AdminPlace, values: Values, operands: readonly string
   // A pipe gets whole values; only a terminal has an edge to fit.
   const width = process.stdout.isTTY ? process.stdout.columns : 0;
   for (const line of sessionTable(items, { now: Date.now(), width })) process.stdout.write(`${line}\n`);
+  if (total === 0) process.stderr.write("no session is open, or none like that\n");
   if (total > items.length) process.stderr.write(`${items.length} of ${total} sessions; --limit shows more\n`);
   return 0;
 }
@@ -70,8 +73,13 @@ async function close(place: AdminPlace, values: Values, operands: readonly strin
   const answer = await askAdmin(place, target, "DELETE");
   if (values.json) return printJson(answer);
   const { closed = 0 } = answer as { closed?: number };
-  process.stdout.write(closed === 1 ? "1 session is closing\n" : `${closed} sessions are closing\n`);
+  process.stdout.write(`${closing(closed)}\n`);
   return 0;
+}
+
+function closing(count: number): string {
+  if (count === 0) return "no open session is like that";
+  return count === 1 ? "1 session is closing" : `${count} sessions are closing`;
 }
 
 function refuse(values: Values, names: readonly ("code" | "reason" | "limit")[], action: string): void {
@@ -97,9 +105,9 @@ const columns: readonly Column[] = [
   { heading: "ID" },
   { heading: "STATE" },
   { heading: "ROUTE", least: 6 },
-  { heading: "CLIENT", least: 9 },
-  { heading: "HOST AND PATH", least: 10 },
-  { heading: "ENDPOINT", least: 9 },
+  { heading: "CLIENT", least: 12, cut: "start" },
+  { heading: "HOST AND PATH", least: 10, cut: "start" },
+  { heading: "ENDPOINT", least: 12, cut: "start", isSpare: true },
   { heading: "AGE", align: "right" },
   { heading: "IN", align: "right" },
   { heading: "OUT", align: "right" },

@@ -37,3 +37,18 @@ test("a column that may not be cut stays whole on any terminal", () => {
 test("width 0 cuts nothing", () => {
   expect(table(columns, rows, 0)).toEqual(table(columns, rows, 1000));
 });
+
+test("a spare column is left out before another is cut, and an end that says more stays", () => {
+  const wide = [
+    { heading: "ID" },
+    { heading: "PATH", least: 4, cut: "start" },
+    { heading: "WHO", isSpare: true },
+    { heading: "N" },
+  ] as const;
+  expect(table(wide, rows, 30)).toEqual([
+    "ID   PATH                 N",
+    "a1   /a/rather/long/path  7",
+    "b22  /b                   1234",
+  ]);
+  expect(table(wide, rows, 19)).toEqual(["ID   PATH      N", "a1   …ng/path  7", "b22  /b        1234"]);
+});
