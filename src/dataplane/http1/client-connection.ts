@@ -3,7 +3,8 @@ import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { Parking } from "../../core/parking.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
-import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { Deadline } from "../../kit/deadline.ts";
+import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { MessageWriter, type WriteFraming } from "./message-writer.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
@@ -54,15 +55,11 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
   #interims = 0;
   #canReuse = false;
   #isOver = false;
-  readonly #wheel: TimerWheel;
-  /** Armed once and looked at lazily: a connection that answers a thousand requests a second arms it once a minute. */
-  #timer: Timer | undefined = new Timer(() => this.#onTimer());
-  #dueAt = 0;
-  #armedFor = 0;
+  #deadline: Deadline | undefined;
 
   constructor(wire: Wire, wheel: TimerWheel) {
     this.#wire = wire;
-    this.#wheel = wheel;
+    this.#deadline = new Deadline(wheel, () => this.#onTooLate());
     wire.receiver = this;
   }
 
@@ -83,7 +80,8 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     this.hasHeard = false;
     this.#canReuse = false;
     this.#body = undefined;
-    this.#awaitHead(request.timeoutMs);
+    if (request.timeoutMs > 0) this.#deadline?.set(request.timeoutMs);
+    else this.#deadline?.clear();
     const response = Promise.withResolvers<IncomingResponse>();
     this.#response = response;
     this.#writer = new MessageWriter({
@@ -152,27 +150,17 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     this.#fail(lost("the answer was given up"));
   }
 
-  #awaitHead(timeoutMs: number): void {
-    if (timeoutMs === 0 || this.#timer === undefined) return;
-    this.#dueAt = this.#wheel.now + timeoutMs;
-    if (this.#timer.isArmed && this.#armedFor <= this.#dueAt) return;
-    this.#armedFor = this.#dueAt;
-    this.#wheel.arm(this.#timer, timeoutMs);
-  }
-
-  #onTimer(): void {
+  #onTooLate(): void {
     const timeoutMs = this.#request?.timeoutMs ?? 0;
     if (this.#response === undefined || timeoutMs === 0) return;
-    const left = this.#dueAt - this.#wheel.clock();
-    if (left > 0) return this.#awaitHead(left);
-    if (this.#writer?.takesProgress() === true) return this.#awaitHead(timeoutMs);
+    if (this.#writer?.takesProgress() === true) return this.#deadline?.set(timeoutMs);
     const what = this.#request?.isHandshake === true ? "did not answer the handshake" : "gave no answer";
     this.#fail(new GatewayError("upstream_timeout", `the upstream ${what} within ${timeoutMs} ms`));
   }
 
-  #endTimer(): void {
-    if (this.#timer !== undefined) this.#wheel.disarm(this.#timer);
-    this.#timer = undefined;
+  #endDeadline(): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#deadline = undefined;
   }
 
   #readHead(): void {
@@ -207,7 +195,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     // The session keeps this object only to end it: nothing of the handshake shall live as long.
     this.#response = this.#request = this.#writer = undefined;
     this.#isOver = true;
-    this.#endTimer();
+    this.#endDeadline();
     const parked = new Parking();
     this.#wire.receiver = parked;
     parked.onBytes(this.#input);
@@ -245,7 +233,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#canReuse = false;
-    this.#endTimer();
+    this.#endDeadline();
     this.#wire.destroy();
     this.#writer?.stop();
     // A body that still waits to be read keeps what has come; one that is flowing is told.
