@@ -22,6 +22,9 @@ const catalogue: Catalogue = {
   limit: createLimit,
 };
 
+/** The names of all filters, as they stand in settings. */
+export const filterTypes: readonly string[] = Object.keys(catalogue);
+
 /** Makes filters in their order; throws an Error where settings are wrong after all. */
 export function createFilters(settings: readonly FilterSettings[], parts: FilterParts): readonly Filter[] {
   return settings.map((filter, at) => {
