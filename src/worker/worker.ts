@@ -9,6 +9,7 @@ import {
 } from "../core/worker-protocol.ts";
 import { Gateway } from "../dataplane/gateway.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
+import { processMetrics } from "../telemetry/process-metrics.ts";
 import { ControlLink } from "./control-link.ts";
 import { RecordBatch } from "./record-batch.ts";
 
@@ -107,7 +108,7 @@ export class Worker {
         return { about: "close", closed: found.length };
       }
       case "metrics":
-        return { about: "metrics", families: this.#gateway.metrics() };
+        return { about: "metrics", families: [...this.#gateway.metrics(), ...processMetrics()] };
       case "status":
         return { about: "status", status: { ...this.#gateway.status(), residentMemory: process.memoryUsage.rss() } };
     }

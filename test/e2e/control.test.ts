@@ -39,6 +39,14 @@ test("a started gateway says where it listens, serves, and ends with SIGTERM and
   expect(isAlive(workerPid)).toBe(false);
 });
 
+test("the metrics page says what each process uses", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  const page = await (await fetch(`${gateway.ready.admin}/metrics`)).text();
+  for (const process of ["control", "worker-1"]) {
+    expect(page).toMatch(new RegExp(`^process_resident_memory_bytes\\{process="${process}"\\} [1-9]`, "m"));
+  }
+});
+
 test("a saved change is live within a second, and a broken one changes nothing", async () => {
   await using gateway = await RunningGateway.open(yaml());
   const body = async (): Promise<string> => (await fetch(gateway.url)).text();
