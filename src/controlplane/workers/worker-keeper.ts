@@ -241,9 +241,17 @@ export class WorkerKeeper implements AsyncDisposable {
     const entry = this.#pending.find(({ snapshot }) => snapshot.revision === revision);
     if (entry !== undefined) this.#good = entry.snapshot;
     this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision > revision);
-    if (this.#state === "starting") this.#state = "serving";
+    if (this.#state === "starting") this.#serves(revision);
     this.#sendPending();
     this.#options.listener.onApplied(revision, listeners);
+  }
+
+  /** A reader of the log that saw a worker end wants to see when the trouble was over. */
+  #serves(revision: number): void {
+    this.#state = "serving";
+    if (this.#restarts === 0) return;
+    const fields = { worker: this.id, pid: this.pid, restarts: this.#restarts, revision };
+    this.#options.log.info("worker-serving", `worker ${this.id} serves again, with revision ${revision}`, fields);
   }
 
   #refused(revision: number, issues: readonly Issue[]): void {
