@@ -121,7 +121,7 @@ export class Listener implements ExchangeHost {
       if (this.#isRetiring) connection.retire();
     } else {
       this.#options.observer.onRefusedConnection(problem.limit);
-      connection.reject(problem.error);
+      connection.refuse(problem.error);
       // No time to wait until the client has read its answer.
       if (this.#options.descriptors.isScarce) wire.destroy();
     }

@@ -4,11 +4,14 @@ import { Parking } from "../../core/parking.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
 import { acceptFor, checkHandshake, upgradeKind } from "../../core/websocket-handshake.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
-import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { Deadline } from "../../kit/deadline.ts";
+import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
+import { clientGone, earlyDataTooLong, requestTooSlow } from "./client-errors.ts";
+import { Lingering } from "./lingering.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { type ParsedRequest, parseRequestHead } from "./request-head.ts";
-import { after, asBuffer, emptyBuffer, findHeadEnd, hasBareLineFeed } from "./syntax.ts";
+import type { ParsedRequest } from "./request-head.ts";
+import { RequestReader } from "./request-reader.ts";
 import { interimHead, responseHead, switchingHead } from "./write-response.ts";
 
 export type ServerOptions = {
@@ -26,9 +29,6 @@ export type ServerOptions = {
 const maxEarlyBytes = 65_536;
 /** What a client may send ahead while its request is being answered (bytes). */
 const maxPipelined = 65_536;
-/** How long the rest of what a client sends is read and dropped after the last answer (ms), and how much (bytes). */
-const lingerMs = 2000;
-const maxLingerBytes = 1_048_576;
 /** How long a client may leave an answer untouched, or its own body unfinished, before it counts as gone (ms). */
 const stallMs = 60_000;
 /** The same for a client that has ended its direction: most of those have closed, which looks the same (ms). */
@@ -43,21 +43,16 @@ type State =
   | "exchange"
   /** A WebSocket handshake is being answered. */
   | "handshake"
-  /** The last answer is written; what still comes is dropped. */
-  | "lingering"
-  /** The wire is closed, or a session's. */
+  /** The wire is closed or lingers, or has become a session's. */
   | "over";
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and answers them in that order. */
 export class ServerConnection implements Receiver, BodyOwner {
   readonly #options: ServerOptions;
-  readonly #timer: Timer;
-  #dueAt = Number.POSITIVE_INFINITY;
-  #armedFor = 0;
+  readonly #deadline: Deadline;
+  readonly #reader: RequestReader;
   #state: State = "idle";
   #isPending = false;
-  /** Bytes that were read and belong to no request yet. */
-  #input: Buffer = emptyBuffer;
   #isReadingPaused = false;
   #request: ParsedRequest | undefined;
   #body: BodyDecoder | undefined;
@@ -69,21 +64,25 @@ export class ServerConnection implements Receiver, BodyOwner {
   /** The end of a body was not reached: what follows it cannot be told from it, and is dropped. */
   #isOutOfStep = false;
   #bodyBytesBefore = -1;
-  #lingered = 0;
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#timer = new Timer(() => this.#look());
+    this.#deadline = new Deadline(options.wheel, () => this.#onTooLate());
+    this.#reader = new RequestReader(options.settings.limits);
   }
 
   start(): void {
     this.#setPending(true);
-    this.#wait(this.#options.settings.timeouts.headMs);
+    this.#deadline.set(this.#options.settings.timeouts.headMs);
   }
 
-  /** Answers at once, without reading anything, and ends the connection. */
-  reject(error: GatewayError): void {
-    this.#refuse(error);
+  /** Answers what is no exchange, without reading any further, and ends the connection. */
+  refuse(error: GatewayError, method = "GET"): void {
+    const { wire, host } = this.#options;
+    const reply = host.refuse(error, wire.peer);
+    const { head, framing } = responseHead(reply, { method, version: 11, keepAlive: false });
+    new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
+    this.#linger();
   }
 
   /** Ends the connection when it is between two requests; otherwise after the answer that is under way, or the first one to come. */
@@ -96,20 +95,16 @@ export class ServerConnection implements Receiver, BodyOwner {
     switch (this.#state) {
       case "idle":
       case "head":
-        this.#append(bytes);
+        this.#reader.add(bytes);
         return this.#readHead();
       case "exchange":
         if (this.#isOutOfStep) return;
         if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
-        this.#append(bytes);
-        if (this.#input.length > maxPipelined) this.pauseReading();
+        this.#reader.add(bytes);
+        if (this.#reader.size > maxPipelined) this.pauseReading();
         return;
       case "handshake":
         return this.#early?.onBytes(bytes);
-      case "lingering":
-        this.#lingered += bytes.length;
-        if (this.#lingered > maxLingerBytes) this.#close();
-        return;
       case "over":
     }
   }
@@ -123,7 +118,6 @@ export class ServerConnection implements Receiver, BodyOwner {
     switch (this.#state) {
       case "idle":
       case "head":
-      case "lingering":
         return this.#close();
       case "handshake":
         return this.#clientGone();
@@ -139,7 +133,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const wasOpen = body !== undefined && !body.isOver;
     body?.endOfInput(clientGone());
     if (wasOpen && body.isOver) this.#clientGone();
-    else this.#wait(halfClosedMs);
+    else this.#deadline.set(halfClosedMs);
   }
 
   onClose(): void {
@@ -161,7 +155,7 @@ export class ServerConnection implements Receiver, BodyOwner {
   }
 
   onBodyRead(rest: Uint8Array): void {
-    if (rest.length > 0) this.#append(rest);
+    if (rest.length > 0) this.#reader.add(rest);
   }
 
   onBodyBad(error: GatewayError): void {
@@ -174,55 +168,24 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.resumeReading();
   }
 
-  #append(bytes: Uint8Array): void {
-    this.#input = this.#input.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#input, bytes]);
-  }
-
   #readHead(): void {
-    const { limits, timeouts } = this.#options.settings;
-    this.#skipEmptyLines();
-    if (this.#input.length === 0) {
-      if (this.#hasPeerEnded) this.#close();
-      return;
-    }
-    const input = this.#input;
-    const end = findHeadEnd(input, 0);
+    let request: ParsedRequest | undefined;
     try {
-      if ((end < 0 ? this.#input.length : end) > limits.head) throw this.#tooLarge();
-      if (end < 0) {
-        if (hasBareLineFeed(this.#input, 0)) throw new GatewayError("bad_request", "a line does not end in CR LF");
-        if (this.#hasPeerEnded) return this.#close();
-        if (this.#state === "idle") {
-          this.#state = "head";
-          this.#setPending(true);
-          this.#wait(timeouts.headMs);
-        }
-        return;
-      }
-      const request = parseRequestHead(this.#input, end, limits);
-      this.#input = after(this.#input, end + 2);
-      this.#begin(request);
+      request = this.#reader.read();
+      if (request === undefined) this.#awaitMore();
+      else this.#begin(request);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      // RFC 9110 §9.3.2: whatever is wrong with it, an answer to HEAD has no content.
-      this.#refuse(error, input.toString("latin1", 0, 5) === "HEAD " ? "HEAD" : "GET");
+      this.refuse(error, request?.head.method ?? this.#reader.method);
     }
   }
 
-  /** RFC 9112 §2.2 lets a server ignore an empty line before a request. */
-  #skipEmptyLines(): void {
-    let at = 0;
-    while (this.#input[at] === 13 && this.#input[at + 1] === 10) at += 2;
-    if (at > 0) this.#input = this.#input.subarray(at);
-  }
-
-  #tooLarge(): GatewayError {
-    const { requestLine, head } = this.#options.settings.limits;
-    const lineEnd = this.#input.indexOf("\r\n");
-    const isLine = lineEnd < 0 || lineEnd > requestLine;
-    return isLine
-      ? new GatewayError("target_too_long", "the request line is too long")
-      : new GatewayError("head_too_large", `the head is longer than ${head} bytes`);
+  #awaitMore(): void {
+    if (this.#hasPeerEnded) return this.#close();
+    if (this.#state !== "idle" || this.#reader.size === 0) return;
+    this.#state = "head";
+    this.#setPending(true);
+    this.#deadline.set(this.#options.settings.timeouts.headMs);
   }
 
   #begin(request: ParsedRequest): void {
@@ -237,14 +200,12 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (isHandshake) return this.#beginHandshake();
     this.#state = "exchange";
     this.#setPending(false);
-    if (this.#hasPeerEnded) this.#wait(halfClosedMs);
-    else this.#dueAt = Number.POSITIVE_INFINITY;
+    if (this.#hasPeerEnded) this.#deadline.set(halfClosedMs);
+    else this.#deadline.clear();
     if (framing.kind !== "none" && framing.kind !== "until-close") {
       this.#body = new BodyDecoder(framing, this, "bad_request");
-      this.#wait(stallMs);
-      const input = this.#input;
-      this.#input = emptyBuffer;
-      if (input.length > 0) this.#body.feed(input);
+      this.#deadline.set(stallMs);
+      if (this.#reader.size > 0) this.#body.feed(this.#reader.takeRest());
     }
     this.#host("request");
   }
@@ -252,24 +213,17 @@ export class ServerConnection implements Receiver, BodyOwner {
   #beginHandshake(): void {
     this.#state = "handshake";
     this.#setPending(true);
-    this.#dueAt = Number.POSITIVE_INFINITY;
+    this.#deadline.clear();
     const early = new Parking(() => this.#checkEarly(early));
     this.#early = early;
     this.#host("handshake");
-    const input = this.#input;
-    this.#input = emptyBuffer;
-    early.onBytes(input);
+    early.onBytes(this.#reader.takeRest());
   }
 
   #checkEarly(early: Parking): void {
     if (this.#state !== "handshake" || early.bytes <= maxEarlyBytes) return;
     this.pauseReading();
-    this.#open?.abort(
-      new GatewayError(
-        "early_data_too_long",
-        `more than ${maxEarlyBytes} bytes came before the handshake was answered`,
-      ),
-    );
+    this.#open?.abort(earlyDataTooLong(maxEarlyBytes));
   }
 
   #host(kind: "request" | "handshake"): void {
@@ -293,10 +247,9 @@ export class ServerConnection implements Receiver, BodyOwner {
   }
 
   #openSession(open: OpenExchange, reply: TunnelReply): void {
-    const { wire, wheel } = this.#options;
+    const { wire } = this.#options;
     const early = this.#early ?? new Parking();
     this.#leave();
-    wheel.disarm(this.#timer);
     const key = this.#request?.head.headers.get("sec-websocket-key") ?? "";
     wire.write(Buffer.from(switchingHead(reply, acceptFor(key)), "latin1"));
     this.resumeReading();
@@ -322,13 +275,13 @@ export class ServerConnection implements Receiver, BodyOwner {
       body: reply.body,
       onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
     });
-    this.#wait(this.#patienceMs);
+    this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
     this.#writer.start();
   }
 
   /** False if the client has ended its direction and everything it asked for is answered. */
   get #mayAskMore(): boolean {
-    return !this.#hasPeerEnded || this.#input.length > 0;
+    return !this.#hasPeerEnded || this.#reader.size > 0;
   }
 
   #onAnswered(
@@ -346,14 +299,13 @@ export class ServerConnection implements Receiver, BodyOwner {
   }
 
   #next(): void {
-    const { settings } = this.#options;
     this.#request = undefined;
     this.#body = undefined;
     this.#state = "idle";
-    this.#wait(settings.timeouts.keepAliveMs);
+    this.#deadline.set(this.#options.settings.timeouts.keepAliveMs);
     this.resumeReading();
     // Not in the same turn: a client that pipelines thousands of requests shall not build a stack.
-    if (this.#input.length > 0) queueMicrotask(() => this.#state === "idle" && this.#readHead());
+    if (this.#reader.size > 0) queueMicrotask(() => this.#state === "idle" && this.#readHead());
   }
 
   #outcome(status: number, error: GatewayError | undefined): Outcome {
@@ -365,25 +317,11 @@ export class ServerConnection implements Receiver, BodyOwner {
     open.finish(outcome);
   }
 
-  /** Answers something that is no exchange, and ends the connection. */
-  #refuse(error: GatewayError, method = "GET"): void {
-    const { wire, host } = this.#options;
-    const reply = host.refuse(error, wire.peer);
-    const { head, framing } = responseHead(reply, { method, version: 11, keepAlive: false });
-    new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
-    this.#linger();
-  }
-
-  /** The end of our direction; what the client still sends is dropped, so that it is not answered with a reset. */
+  /** The last answer is written. */
   #linger(): void {
-    this.#state = "lingering";
-    this.#setPending(false);
-    this.#input = emptyBuffer;
-    this.#body = undefined;
-    this.#options.wire.end();
-    if (this.#hasPeerEnded) return this.#close();
+    this.#leave();
     this.resumeReading();
-    this.#wait(lingerMs);
+    Lingering.start(this.#options.wire, this.#options.wheel);
   }
 
   #clientGone(): void {
@@ -398,25 +336,14 @@ export class ServerConnection implements Receiver, BodyOwner {
       open.abort(error);
       this.#finish(open, this.#outcome(status, error));
     }
-    this.#options.wheel.disarm(this.#timer);
     this.#options.wire.destroy();
   }
 
   #close(): void {
     if (this.#state === "over") return;
+    if (this.#options.wire.queued > 0) return this.#linger();
     this.#leave();
-    this.#options.wheel.disarm(this.#timer);
-    if (this.#options.wire.queued > 0 && !this.#options.wire.isClosed) this.#drainThenDestroy();
-    else this.#options.wire.destroy();
-  }
-
-  /** What is queued for a client that still reads is sent first. */
-  #drainThenDestroy(): void {
-    const { wire, wheel } = this.#options;
-    wire.end();
-    const timer = new Timer(() => wire.destroy());
-    wheel.arm(timer, stallMs);
-    wire.receiver = { onBytes() {}, onWritable() {}, onEnd() {}, onClose: () => wheel.disarm(timer) };
+    this.#options.wire.destroy();
   }
 
   /** From now on the wire is somebody else's, or closed. */
@@ -425,30 +352,11 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#state = "over";
     this.#setPending(false);
     this.#options.onOver(this);
+    this.#deadline[Symbol.dispose]();
     this.#early = undefined;
-    this.#input = emptyBuffer;
   }
 
-  get #patienceMs(): number {
-    return this.#hasPeerEnded ? halfClosedMs : stallMs;
-  }
-
-  /** Sets the deadline of what is waited for. The timer is not moved but looks again: thousands of requests arm it once. */
-  #wait(ms: number): void {
-    const { wheel } = this.#options;
-    this.#dueAt = wheel.now + ms;
-    if (this.#timer.isArmed && this.#armedFor <= this.#dueAt) return;
-    this.#armedFor = this.#dueAt;
-    wheel.arm(this.#timer, ms);
-  }
-
-  #look(): void {
-    const left = this.#dueAt - this.#options.wheel.clock();
-    if (left <= 0) return this.#onTimer();
-    if (left !== Number.POSITIVE_INFINITY) this.#wait(left);
-  }
-
-  #onTimer(): void {
+  #onTooLate(): void {
     switch (this.#state) {
       case "idle":
         return this.#isPending ? this.#refuseLate() : this.#linger();
@@ -456,8 +364,6 @@ export class ServerConnection implements Receiver, BodyOwner {
         return this.#refuseLate();
       case "exchange":
         return this.#checkProgress();
-      case "lingering":
-        return this.#close();
       case "handshake":
       case "over":
     }
@@ -465,15 +371,15 @@ export class ServerConnection implements Receiver, BodyOwner {
 
   #refuseLate(): void {
     // A connection on which nothing ever came is closed without a word.
-    if (this.#input.length === 0) return this.#close();
-    this.#refuse(new GatewayError("request_timeout", "the head did not come in time"));
+    if (this.#reader.size === 0) return this.#close();
+    this.refuse(requestTooSlow("head"));
   }
 
   /** A client that neither sends its body nor takes its answer is let go; a silent upstream is not its fault. */
   #checkProgress(): void {
     const writer = this.#writer;
     const body = this.#body;
-    this.#wait(this.#patienceMs);
+    this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
     if (writer !== undefined) {
       if ((writer.isBlocked || this.#hasPeerEnded) && !writer.hasProgressed) return this.#clientGone();
       writer.hasProgressed = false;
@@ -481,8 +387,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     }
     if (this.#hasPeerEnded) return this.#clientGone();
     if (body === undefined || body.isOver || this.#isReadingPaused) return;
-    if (body.bytes === this.#bodyBytesBefore)
-      return this.#open?.abort(new GatewayError("request_timeout", "the body did not come in time"));
+    if (body.bytes === this.#bodyBytesBefore) return this.#open?.abort(requestTooSlow("body"));
     this.#bodyBytesBefore = body.bytes;
   }
 
@@ -491,8 +396,4 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#isPending = isPending;
     this.#options.onPending(isPending);
   }
-}
-
-function clientGone(): GatewayError {
-  return new GatewayError("client_gone", "the client closed the connection");
 }
