@@ -3,8 +3,8 @@ import { acceptFor } from "../../src/core/websocket-handshake.ts";
 import { makeFrame, readFrames, someMask } from "../support/frames.ts";
 import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake } from "../support/handshake.ts";
-import { header } from "../support/http-message.ts";
-import { type BackendConnection, ScriptedBackend } from "../support/scripted-backend.ts";
+import { errorCode, header } from "../support/http-message.ts";
+import { type BackendConnection, ScriptedBackend, silent } from "../support/scripted-backend.ts";
 import { until } from "../support/until.ts";
 
 function switching(key: string): Buffer {
@@ -106,16 +106,36 @@ test("AC-13.2: frames that come with the handshake wait for the upstream's 101, 
   expect(connection.rest.equals(Buffer.concat(frames))).toBe(true);
 });
 
-test("AC-13.2: more than 64 KB before the 101 is refused with 400, and nothing of it goes upstream", async () => {
+test("AC-13.2: up to 64 KB is held, and delivered only after the 101", async () => {
+  let isReleased = false;
   await using backend = ScriptedBackend.open(async (connection) => {
-    await connection.request();
+    const asked = await connection.request();
+    await connection.until(() => isReleased);
+    expect(connection.rest.length).toBe(0);
+    connection.switch(asked);
   });
-  await using fixture = GatewayFixture.open({ to: [backend] });
-  const client = await fixture.connect();
-  client.write(
-    Buffer.concat([Buffer.from(handshake()), makeFrame({ opcode: 2, payload: Buffer.alloc(70_000), mask: someMask })]),
-  );
-  expect((await client.response()).status).toBe(400);
-  const connection = backend.connections[0];
-  expect(connection?.rest.length ?? 0).toBe(0);
+  await using gateway = GatewayFixture.open({ to: [backend] });
+  await using client = await gateway.connect();
+  // One masked frame of 65,536 bytes in all.
+  const frame = Buffer.alloc(65_536, 0x61);
+  frame.set([0x82, 0xfe, (65_536 - 8) >> 8, (65_536 - 8) & 255, 0, 0, 0, 0]);
+  client.write(Buffer.concat([Buffer.from(handshake()), frame]));
+  await client.untilWritten();
+  await (await backend.connection()).until(() => backend.requests.length === 1);
+  isReleased = true;
+  expect((await client.response()).status).toBe(101);
+  const upstream = await backend.connection();
+  await upstream.until(() => upstream.rest.length === frame.length);
+  expect(upstream.rest.equals(frame)).toBe(true);
+});
+
+test("AC-13.2: more than that is answered with 400, and nothing of it goes on", async () => {
+  await using backend = ScriptedBackend.open(silent);
+  await using gateway = GatewayFixture.open({ to: [backend] });
+  const client = await gateway.ask(Buffer.concat([Buffer.from(handshake()), Buffer.alloc(65_537)]));
+  const response = await client.response();
+  expect([response.status, errorCode(response)]).toEqual([400, "early_data_too_long"]);
+  const upstream = await backend.connection();
+  await upstream.until(() => upstream.hasEnded);
+  expect(upstream.text).not.toContain("\0");
 });
