@@ -195,7 +195,7 @@ const limit = map({
     }),
   )
   .optional()
-  .describe("Limits open sessions, and new exchanges per second (429 or 503 with `Retry-After`).");
+  .describe("Limits open sessions, and new exchanges per second (429 with `Retry-After`).");
 
 /** One item of `filters`: the name of a filter and its settings. */
 export const filterSchema = map(
