@@ -135,4 +135,6 @@ export interface ExchangeHost {
   begin(incoming: Incoming): OpenExchange;
   /** Something that is no exchange, because its head is bad or late: answers it and logs it. */
   refuse(error: GatewayError, peer: PeerAddress): ResponseReply;
+  /** An invariant of ours is broken, which costs one connection. */
+  onFault(error: unknown): void;
 }

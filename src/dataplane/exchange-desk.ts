@@ -21,7 +21,7 @@ export type ExchangeDeskOptions = {
   readonly sessions: SessionRegistry;
   readonly figures: Figures;
   readonly onRecord?: (record: AccessRecord) => void;
-  /** Hears of invariants of ours that broke in a session, which alone pays for it. */
+  /** Hears of invariants of ours that broke, for which one connection or session pays. */
   readonly onFault?: (error: unknown) => void;
 };
 
@@ -62,6 +62,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     return {
       begin,
       onAccepted: (listener) => increment(figures.acceptedConnections, listener),
+      onFault: (error) => this.onFault(error),
       onRefusedConnection: (limit) => increment(figures.refusedConnections, limit),
       onBadRequest: ({ error, peer, listener, requestId }) => {
         increment(figures.errors, error.code);
@@ -129,10 +130,14 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     this.#recordOpen(session, exchange);
     legs.client.receiver = session.client;
     reply.upstream.receiver = session.upstream;
-    session.start();
-    reply.parked.release(session.upstream);
-    legs.early.release(session.client);
-    this.drain?.add(session);
+    try {
+      session.start();
+      reply.parked.release(session.upstream);
+      legs.early.release(session.client);
+      this.drain?.add(session);
+    } catch (error) {
+      session.onFault(error);
+    }
   }
 
   onSessionEnd(session: Session, end: SessionEnd): void {
@@ -175,7 +180,12 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
 
   #record(make: () => AccessRecord): void {
     const { onRecord } = this.#options;
-    if (onRecord !== undefined && this.wantsRecords) onRecord(make());
+    if (onRecord === undefined || !this.wantsRecords) return;
+    try {
+      onRecord(make());
+    } catch (error) {
+      this.onFault(error);
+    }
   }
 }
 

@@ -20,9 +20,9 @@ import { SessionRegistry } from "./session-registry.ts";
 import { UpstreamSet } from "./upstream-set.ts";
 
 export type GatewayOptions = {
-  /** Gets one record for every exchange, and two for every session. */
+  /** Gets one record for every exchange, and two for every session. Should it throw, only the record is lost. */
   readonly onRecord?: (record: AccessRecord) => void;
-  /** Hears of what must not happen, and cost one session only. */
+  /** Hears of what must not happen, and cost one connection or session only. */
   readonly onFault?: (error: unknown) => void;
   /** Whose timers, and clock, are used; one of its own by default. */
   readonly wheel?: TimerWheel;
@@ -54,15 +54,20 @@ export class Gateway implements AsyncDisposable {
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
   constructor(options: GatewayOptions = {}) {
-    this.#wheel = (options.wheel ?? new TimerWheel()).start();
+    const { onFault } = options;
+    this.#wheel = (options.wheel ?? new TimerWheel(onFault === undefined ? {} : { onError: onFault })).start();
     this.#descriptors = options.descriptors ?? Descriptors.ofProcess();
-    this.#upstreams = new UpstreamSet({ wheel: this.#wheel, descriptors: this.#descriptors });
     this.#desk = new ExchangeDesk({
       wheel: this.#wheel,
       sessions: this.sessions,
       figures: this.#figures,
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
-      ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
+      ...(onFault === undefined ? {} : { onFault }),
+    });
+    this.#upstreams = new UpstreamSet({
+      wheel: this.#wheel,
+      descriptors: this.#descriptors,
+      onFault: (error) => this.#desk.onFault(error),
     });
     this.#housekeeping = new Timer(() => this.#keepHouse());
     this.#wheel.arm(this.#housekeeping, housekeepingMs);

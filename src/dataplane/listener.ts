@@ -19,6 +19,8 @@ export type ListenerFacts = { readonly name: string; readonly isSecure: boolean;
 export interface ListenerObserver {
   begin(incoming: Incoming, listener: ListenerFacts): OpenExchange;
   onRefusedConnection(limit: string): void;
+  /** An invariant of ours is broken, which cost one connection only. */
+  onFault(error: unknown): void;
   onAccepted(listener: string): void;
   onBadRequest(refusal: { error: GatewayError; peer: PeerAddress; listener: string; requestId: string }): void;
 }
@@ -50,7 +52,7 @@ export class Listener implements ExchangeHost {
       host: options.settings.host,
       port: options.settings.port,
       onConnection: (wire) => this.#accept(wire),
-      onGone: () => this.#gone(),
+      keeper: { onGone: () => this.#gone(), onFault: (error) => this.onFault(error) },
     });
   }
 
@@ -99,6 +101,10 @@ export class Listener implements ExchangeHost {
     const requestId = randomUUID();
     this.#options.observer.onBadRequest({ error, peer, listener: this.#settings.name, requestId });
     return errorReply(error, { requestId, accept: "" });
+  }
+
+  onFault(error: unknown): void {
+    this.#options.observer.onFault(error);
   }
 
   #accept(wire: Wire): Receiver {

@@ -113,8 +113,11 @@ export class LiveExchange implements Exchange, OpenExchange {
   }
 
   finish(outcome: Outcome): void {
-    this.#observer.onExchangeEnd(this, outcome, outcome.error ?? this.#error);
-    this.scope.dispose();
+    try {
+      this.#observer.onExchangeEnd(this, outcome, outcome.error ?? this.#error);
+    } finally {
+      this.scope.dispose();
+    }
   }
 
   openSession(reply: TunnelReply, client: Wire, early: Parking): void {

@@ -8,17 +8,27 @@ import type { ForwardParts } from "./forward/forward.ts";
 import type { ClientConnection } from "./http1/client-connection.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { type DialOptions, dial } from "./net/dial.ts";
+import type { WireKeeper } from "./net/socket-wire.ts";
 import { Upstream } from "./upstreams/upstream.ts";
+
+export type UpstreamSetOptions = {
+  readonly wheel: TimerWheel;
+  readonly descriptors: Descriptors;
+  /** Hears of what must not happen, and cost one connection only. */
+  readonly onFault: (error: unknown) => void;
+};
 
 /** The upstreams of a gateway, which outlive snapshots. */
 export class UpstreamSet {
   readonly forwardParts: ForwardParts;
   readonly #descriptors: Descriptors;
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
-  readonly #onGone = (): void => this.#descriptors.closed();
+  readonly #keeper: WireKeeper;
 
-  constructor(options: { wheel: TimerWheel; descriptors: Descriptors }) {
-    this.#descriptors = options.descriptors;
+  constructor(options: UpstreamSetOptions) {
+    const { descriptors, onFault } = options;
+    this.#descriptors = descriptors;
+    this.#keeper = { onGone: () => descriptors.closed(), onFault };
     this.forwardParts = {
       wheel: options.wheel,
       dial: (dialOptions) => this.#dial(dialOptions),
@@ -85,11 +95,11 @@ export class UpstreamSet {
     ];
   }
 
-  async #dial(options: Omit<DialOptions, "onGone">): Promise<Wire> {
+  async #dial(options: Omit<DialOptions, "keeper">): Promise<Wire> {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
     try {
-      return await dial({ ...options, onGone: this.#onGone });
+      return await dial({ ...options, keeper: this.#keeper });
     } catch (error) {
       this.#descriptors.closed();
       throw error;

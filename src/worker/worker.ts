@@ -28,7 +28,7 @@ export class Worker {
     this.#gateway = new Gateway({
       wheel: this.#wheel,
       onRecord: (record) => this.#record(record),
-      onFault: (thrown) => this.#reportFault("a session failed", thrown),
+      onFault: (thrown) => this.#reportFault("a connection failed", thrown),
     });
   }
 

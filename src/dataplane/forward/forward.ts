@@ -14,7 +14,7 @@ import { sendRequest } from "./request.ts";
 /** What forwarding needs from the gateway. */
 export type ForwardParts = {
   readonly wheel: TimerWheel;
-  readonly dial: (options: Omit<DialOptions, "onGone">) => Promise<Wire>;
+  readonly dial: (options: Omit<DialOptions, "keeper">) => Promise<Wire>;
   readonly upstream: (name: string) => Upstream<ClientConnection> | undefined;
 };
 

@@ -1,4 +1,4 @@
-import { GatewayError } from "../../core/errors.ts";
+import { asGatewayError, GatewayError } from "../../core/errors.ts";
 import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelReply } from "../../core/exchange.ts";
 import { Parking } from "../../core/parking.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
@@ -242,8 +242,22 @@ export class ServerConnection implements Receiver, BodyOwner {
 
   #onReply(open: OpenExchange, reply: Reply): void {
     if (this.#open !== open) return;
-    if (reply.kind === "tunnel") this.#openSession(open, reply);
-    else this.#respond(open, reply);
+    try {
+      if (reply.kind === "tunnel") this.#openSession(open, reply);
+      else this.#respond(open, reply);
+    } catch (error) {
+      this.#fail(open, error);
+    }
+  }
+
+  /** An invariant of ours is broken: this connection pays for it, and nobody else. */
+  #fail(open: OpenExchange, thrown: unknown): void {
+    this.#options.host.onFault(thrown);
+    const error = asGatewayError(thrown);
+    this.#leave();
+    open.abort(error);
+    if (this.#open === open) this.#finish(open, this.#outcome(error.status, error));
+    this.#options.wire.destroy();
   }
 
   #openSession(open: OpenExchange, reply: TunnelReply): void {
@@ -253,6 +267,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const key = this.#request?.head.headers.get("sec-websocket-key") ?? "";
     wire.write(Buffer.from(switchingHead(reply, acceptFor(key)), "latin1"));
     this.resumeReading();
+    this.#open = undefined;
     open.openSession(reply, wire, early);
   }
 

@@ -3,7 +3,7 @@ import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
-import { SocketWire } from "./socket-wire.ts";
+import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 export type DialOptions = {
   readonly to: Pick<EndpointSettings, "host" | "port">;
@@ -11,8 +11,8 @@ export type DialOptions = {
   readonly wheel: TimerWheel;
   /** Milliseconds; 0 waits as long as the kernel does. */
   readonly timeoutMs: number;
-  /** The connection is gone, whoever ended it; called once, if it came up. */
-  readonly onGone: () => void;
+  /** Hears of the end of the connection, if it came up. */
+  readonly keeper: WireKeeper;
 };
 
 /** Opens a TCP connection. Rejects with `upstream_refused` or `upstream_connect_timeout`. */
@@ -54,8 +54,8 @@ class Dial implements SocketOwner {
       socket.end();
       return;
     }
-    const { to, receiver, onGone } = this.#options;
-    const wire = new SocketWire({ socket, peer: { address: to.host, port: to.port }, receiver, onGone });
+    const { to, receiver, keeper } = this.#options;
+    const wire = new SocketWire({ socket, peer: { address: to.host, port: to.port }, receiver, keeper });
     // From now on nothing holds this attempt: sessions outlive it by hours.
     socket.data = wire;
     this.#outcome.resolve(wire);

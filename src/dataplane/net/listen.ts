@@ -2,7 +2,7 @@ import type { TCPSocketListenOptions } from "bun";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type Receiver, silentReceiver } from "../../core/wire.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
-import { SocketWire } from "./socket-wire.ts";
+import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
 export type ListenOptions = {
@@ -11,8 +11,8 @@ export type ListenOptions = {
   readonly port: number;
   /** Returns who listens to the new wire. It may destroy the wire at once. */
   readonly onConnection: (wire: SocketWire) => Receiver;
-  /** The connection is gone, whoever ended it; called once for each `onConnection`. */
-  readonly onGone: () => void;
+  /** Hears once of the end of each wire that `onConnection` was given. */
+  readonly keeper: WireKeeper;
 };
 
 /** A bound port. Closing it leaves its connections open. */
@@ -59,8 +59,13 @@ class Door implements SocketOwner {
   }
 
   opened(socket: OwnedSocket): void {
+    // A client that has reset its connection before it was accepted has no address any more, whatever the type says.
+    if (!socket.remoteAddress) {
+      socket.terminate();
+      return;
+    }
     const peer = { address: socket.remoteAddress, port: socket.remotePort };
-    const wire = new SocketWire({ socket, peer, receiver: silentReceiver, onGone: this.#options.onGone });
+    const wire = new SocketWire({ socket, peer, receiver: silentReceiver, keeper: this.#options.keeper });
     socket.data = wire;
     const receiver = this.#options.onConnection(wire);
     if (!wire.isClosed) wire.receiver = receiver;

@@ -1,12 +1,21 @@
 import { afterAll, expect, test } from "bun:test";
-import type { Receiver, Wire } from "../../core/wire.ts";
+import { until } from "../../../test/support/until.ts";
+import { type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { dial } from "./dial.ts";
 import { listen } from "./listen.ts";
+import type { WireKeeper } from "./socket-wire.ts";
 
 const wheel = new TimerWheel();
 wheel.start();
 afterAll(() => wheel[Symbol.dispose]());
+
+const keeper: WireKeeper = {
+  onGone() {},
+  onFault(error) {
+    throw error;
+  },
+};
 
 /** A receiver that writes down what it hears. */
 class Notes implements Receiver {
@@ -44,14 +53,14 @@ async function pair(): Promise<{ near: Wire; far: Wire; nearNotes: Notes; farNot
       accepted.resolve(wire);
       return farNotes;
     },
-    onGone: () => {},
+    keeper,
   });
   const near = await dial({
     to: { host: "127.0.0.1", port: listener.port },
     receiver: nearNotes,
     wheel,
     timeoutMs: 1000,
-    onGone: () => {},
+    keeper,
   });
   return { near, far: await accepted.promise, nearNotes, farNotes, done: () => listener.close() };
 }
@@ -101,14 +110,75 @@ test("a destroyed wire says nothing more, and the peer sees an end", async () =>
 });
 
 test("nobody listening is upstream_refused, and may be tried elsewhere", async () => {
-  const gone = listen({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), onGone: () => {} });
+  const gone = listen({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), keeper });
   gone.close();
   const attempt = dial({
     to: { host: "127.0.0.1", port: gone.port },
     receiver: new Notes(),
     wheel,
     timeoutMs: 1000,
-    onGone: () => {},
+    keeper,
   });
   expect(attempt).rejects.toMatchObject({ code: "upstream_refused", canRetry: true });
+});
+
+test("a client that resets before it is accepted is nobody's connection", async () => {
+  const accepted: Wire[] = [];
+  let gone = 0;
+  const listener = listen({
+    host: "127.0.0.1",
+    port: 0,
+    onConnection: (wire) => {
+      accepted.push(wire);
+      return new Notes();
+    },
+    keeper: { ...keeper, onGone: () => gone++ },
+  });
+  // Another process, because this one must not accept meanwhile.
+  const script = `
+    const open = (socket) => { socket.write("hello"); socket.terminate(); };
+    await Bun.connect({ hostname: "127.0.0.1", port: ${listener.port}, socket: { open, data() {} } });`;
+  const child = Bun.spawnSync([process.execPath, "-e", script]);
+  expect(child.exitCode).toBe(0);
+  const near = await dial({
+    to: { host: "127.0.0.1", port: listener.port },
+    receiver: new Notes(),
+    wheel,
+    timeoutMs: 1000,
+    keeper,
+  });
+  await until(() => accepted.length > 0);
+  expect(accepted.map((wire) => typeof wire.peer.address)).toEqual(["string"]);
+  near.destroy();
+  for (const wire of accepted) wire.destroy();
+  await until(() => gone === 1);
+  listener.close();
+});
+
+test("a receiver that fails loses its wire, and its keeper hears of it", async () => {
+  const broken: Receiver = {
+    ...silentReceiver,
+    onBytes() {
+      throw new Error("at bytes");
+    },
+    onClose() {
+      throw new Error("at the end");
+    },
+  };
+  const heard: string[] = [];
+  const listener = listen({
+    host: "127.0.0.1",
+    port: 0,
+    onConnection: () => broken,
+    keeper: { onGone: () => heard.push("gone"), onFault: (error) => heard.push(String(error)) },
+  });
+  const notes = new Notes();
+  const to = { host: "127.0.0.1", port: listener.port };
+  const near = await dial({ to, receiver: notes, wheel, timeoutMs: 1000, keeper });
+  near.write(Buffer.from("x"));
+  await until(() => heard.includes("gone"));
+  expect(heard.toSorted()).toEqual(["Error: at bytes", "Error: at the end", "gone"]);
+  await notes.ended.promise;
+  near.destroy();
+  listener.close();
 });

@@ -2,12 +2,19 @@ import { type PeerAddress, type Receiver, silentReceiver, type Wire } from "../.
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 import { WriteQueue } from "./write-queue.ts";
 
+/** The one that a wire belongs to, beside its receiver. */
+export interface WireKeeper {
+  /** The socket is gone, whoever ended it; called once. */
+  onGone(): void;
+  /** The receiver threw, which it must not: its wire is closed. */
+  onFault(error: unknown): void;
+}
+
 export type SocketWireOptions = {
   readonly socket: OwnedSocket;
   readonly peer: PeerAddress;
   readonly receiver: Receiver;
-  /** The socket is gone, whoever ended it; called once. */
-  readonly onGone: () => void;
+  readonly keeper: WireKeeper;
 };
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
@@ -15,14 +22,14 @@ export class SocketWire implements Wire, SocketOwner {
   receiver: Receiver;
   readonly peer: PeerAddress;
   readonly #socket: OwnedSocket;
-  readonly #onGone: () => void;
+  readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
   #isEnding = false;
   #isClosed = false;
 
   constructor(options: SocketWireOptions) {
     this.#socket = options.socket;
-    this.#onGone = options.onGone;
+    this.#keeper = options.keeper;
     this.peer = options.peer;
     this.receiver = options.receiver;
   }
@@ -93,13 +100,19 @@ export class SocketWire implements Wire, SocketOwner {
 
   /** Only this wire pays for a fault of its receiver. */
   failed(error: Error): void {
-    this.#finish(error);
+    this.#keeper.onFault(error);
     this.#socket.end();
+    try {
+      this.#finish(error);
+    } catch (again) {
+      this.#keeper.onFault(again);
+    }
   }
 
   closed(error: Error | undefined): void {
+    // First, because what the receiver does may fail.
+    this.#keeper.onGone();
     this.#finish(error);
-    this.#onGone();
   }
 
   /** Only dialling can be refused. */
