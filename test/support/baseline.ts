@@ -1,0 +1,48 @@
+import { Metrics } from "./metrics.ts";
+import { openDescriptors, residentMemory } from "./process-figures.ts";
+import type { RunningGateway } from "./running-gateway.ts";
+
+/** What a gateway holds. `descriptors` are those of the worker, `memory` is its resident memory (bytes). */
+export type Holdings = {
+  readonly descriptors: number;
+  readonly sessions: number;
+  readonly endpointSessions: number;
+  readonly closing: number;
+  readonly pending: number;
+  readonly running: number;
+  readonly connections: number;
+  readonly sockets: number;
+  readonly timers: number;
+  readonly queued: number;
+  readonly memory: number;
+  /** Sessions ever opened, less those that ended: the same as `sessions` at any time. */
+  readonly balance: number;
+};
+
+/** Looks at a running gateway from outside. */
+export async function holdings(gateway: RunningGateway): Promise<Holdings> {
+  const metrics = await Metrics.read(gateway.ready.admin);
+  const pid = gateway.ready.workerPid;
+  return {
+    descriptors: openDescriptors(pid),
+    sessions: metrics.sum("causeway_sessions_open"),
+    endpointSessions: metrics.sum("causeway_endpoint_sessions"),
+    closing: metrics.sum("causeway_sessions_closing"),
+    pending: metrics.sum("causeway_pending"),
+    running: metrics.sum("causeway_exchanges_running"),
+    connections: metrics.sum("causeway_connections_open"),
+    sockets: metrics.sum("causeway_sockets_open"),
+    timers: metrics.sum("causeway_timers_armed"),
+    queued: metrics.sum("causeway_queued_bytes"),
+    memory: residentMemory(pid),
+    balance: metrics.sum("causeway_sessions_opened_total") - metrics.sum("causeway_sessions_closed_total"),
+  };
+}
+
+/** What of all that is held now and was not held before; empty when everything is back. Memory has a limit of its own. */
+export function leftOver(before: Holdings, now: Holdings): string[] {
+  const names = Object.keys(before) as (keyof Holdings)[];
+  return names.flatMap((name) =>
+    name !== "memory" && now[name] > before[name] ? [`${name}: ${before[name]} before, ${now[name]} now`] : [],
+  );
+}
