@@ -47,6 +47,8 @@ function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingRe
     timeoutMs: exchange.route.timeouts.requestMs,
     onInterim: (status, headers) => {
       removeHopByHop(headers);
+      // RFC 9110 §8.6: an interim answer has none, and who believes one loses its place in the stream.
+      headers.delete("content-length");
       exchange.interim(status, headers);
     },
   });

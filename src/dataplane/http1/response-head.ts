@@ -21,20 +21,28 @@ export function parseResponseHead(bytes: Buffer, end: number, method: string): R
   const lineEnd = text.indexOf("\r\n");
   const status = statusOf(text, lineEnd);
   if (status === 0) throw invalid("its status line is malformed");
+  const isVersion11 = text.charCodeAt(7) === 0x31;
+  if (status < 200 && !isVersion11) throw invalid("HTTP/1.0 has no interim answers");
   const headers = upstreamFields(bytes, text, lineEnd + 2, end);
   const framing = responseFraming(headers, status, method);
-  const isKeptAlive = framing.kind !== "until-close" && keepsAlive(headers, text.charCodeAt(7) === 0x31);
+  const isKeptAlive = framing.kind !== "until-close" && keepsAlive(headers, isVersion11);
   return { status, reason: text.substring(13, lineEnd), headers, framing, isKeptAlive };
 }
 
 /** The status of a line `HTTP/1.x nnn reason` (RFC 9112 §4); 0 if it is none. */
 function statusOf(text: string, lineEnd: number): number {
   if (!text.startsWith("HTTP/1.1 ") && !text.startsWith("HTTP/1.0 ")) return 0;
-  const status = Number(text.substring(9, 12));
-  if (!Number.isInteger(status) || status < 100 || lineEnd < 12) return 0;
+  const status = digit(text, 9) * 100 + digit(text, 10) * 10 + digit(text, 11);
+  if (!(status >= 100) || lineEnd < 12) return 0;
   if (lineEnd > 12 && (text.charCodeAt(12) !== 0x20 || /[^\t\x20-\x7e\x80-\xff]/.test(text.substring(13, lineEnd))))
     return 0;
   return status;
+}
+
+/** NaN if there is none. */
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - 0x30;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
 }
 
 function upstreamFields(bytes: Buffer, text: string, from: number, end: number): HeaderList {
@@ -63,7 +71,9 @@ function responseFraming(headers: HeaderList, status: number, method: string): F
 function keepsAlive(headers: HeaderList, isVersion11: boolean): boolean {
   if (!headers.has("connection")) return isVersion11;
   const options = headers.all("connection").join(",").toLowerCase();
-  return isVersion11 ? !options.includes("close") : options.includes("keep-alive");
+  if (isVersion11) return !options.includes("close");
+  // RFC 9112 §6.1: what claims a coding in HTTP/1.0 is framed by somebody who does not know it.
+  return options.includes("keep-alive") && !headers.has("transfer-encoding");
 }
 
 function invalid(why: string): GatewayError {
