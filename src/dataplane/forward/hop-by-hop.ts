@@ -14,7 +14,7 @@ const hopByHop: ReadonlySet<string> = new Set([
   "http2-settings",
 ]);
 
-/** What Connection cannot remove, whoever names it: these say what the message is. */
+/** What Connection cannot remove, whoever names it: these say what the message is, and where it comes from. */
 const protectedNames: ReadonlySet<string> = new Set([
   "host",
   "content-length",
@@ -22,6 +22,10 @@ const protectedNames: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
   "set-cookie",
+  "origin",
+  "forwarded",
+  "x-request-id",
+  "x-real-ip",
 ]);
 
 /** Connection options that name no field, or one that is removed anyway. */
@@ -42,8 +46,12 @@ export function removeHopByHop(headers: HeaderList): void {
   if (!found) return;
   for (let at = keys.length - 1; at >= 0; at--) {
     const key = keys[at] as string;
-    if (hopByHop.has(key) || (named?.has(key) === true && !protectedNames.has(key))) headers.removeAt(at);
+    if (hopByHop.has(key) || (named?.has(key) === true && !isProtected(key))) headers.removeAt(at);
   }
+}
+
+function isProtected(key: string): boolean {
+  return protectedNames.has(key) || key.startsWith("x-forwarded-");
 }
 
 function connectionNames(value: string, names = new Set<string>()): Set<string> {
