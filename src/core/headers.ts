@@ -80,7 +80,10 @@ export class HeaderList {
   }
 }
 
-/** CGI and some frameworks read `_` (and PHP `.`) in a name as `-`, so these names are one name to a backend. */
-function dashedName(key: string): string {
+/**
+ * The one spelling of a name in lower case and all its look-alikes: CGI and some frameworks read `_` (and PHP `.`) in a name as `-`, so
+ * these names are one name to a backend.
+ */
+export function dashedName(key: string): string {
   return key.includes("_") || key.includes(".") ? key.replace(/[_.]/g, "-") : key;
 }

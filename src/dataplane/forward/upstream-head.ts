@@ -1,4 +1,5 @@
 import type { Exchange } from "../../core/exchange.ts";
+import { dashedName } from "../../core/headers.ts";
 
 /**
  * Fields that only the gateway writes. What a client sends under these names, or under names that a backend may take for them
@@ -16,6 +17,14 @@ const ownedFields: ReadonlySet<string> = new Set([
 
 /** Fields that are written anew because they belong to the message as it is sent here. */
 const rewrittenFields: ReadonlySet<string> = new Set(["host", "content-length", "sec-websocket-key"]);
+
+/** Fields whose look-alikes (`Content_Length`) are dropped too: a backend may take them for the real ones. */
+const imitatedFields: ReadonlySet<string> = new Set([
+  ...ownedFields,
+  "content-length",
+  "transfer-encoding",
+  "sec-websocket-key",
+]);
 
 /** The framing of what is sent, as field lines. */
 export type OutgoingFraming =
@@ -39,7 +48,7 @@ export function upstreamHead(exchange: Exchange, framing: OutgoingFraming, endpo
 
 /** True for what is not passed on as it came. */
 function isReplaced(key: string): boolean {
-  // All those names begin with one of c, f, h, s and x.
+  // All those names begin with one of c, f, h, s, t and x.
   switch (key.charCodeAt(0)) {
     case 0x63:
     case 0x66:
@@ -47,13 +56,15 @@ function isReplaced(key: string): boolean {
     case 0x73:
     case 0x78:
       return rewrittenFields.has(key) || ownedFields.has(key) || isLookAlike(key);
+    case 0x74:
+      return isLookAlike(key);
     default:
       return false;
   }
 }
 
 function isLookAlike(key: string): boolean {
-  return (key.includes("_") || key.includes(".")) && ownedFields.has(key.replace(/[_.]/g, "-"));
+  return (key.includes("_") || key.includes(".")) && imitatedFields.has(dashedName(key));
 }
 
 function framingFields(framing: OutgoingFraming): string {
