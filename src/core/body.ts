@@ -14,6 +14,8 @@ export interface BodyStream {
   resume(): void;
   /** Nobody wants the rest. */
   cancel(): void;
+  /** A trailer of this name, however it is written, is dropped: the header field of this name is not the sender's to say. */
+  withhold(name: string): void;
 }
 
 /** Where a body goes. After `onBodyEnd` or `onBodyFailed` nothing more comes. */

@@ -1,3 +1,4 @@
+import type { Body } from "../../core/body.ts";
 import type { Filter } from "../../core/exchange.ts";
 import type { HeaderChanges, HeadersSettings } from "../../core/filter-settings.ts";
 import type { HeaderList } from "../../core/headers.ts";
@@ -9,12 +10,26 @@ export function createHeaders(settings: HeadersSettings): Filter {
     for (const field of [...changes.set, ...changes.add]) checkField(field);
     for (const name of changes.remove) checkFieldName(name);
   }
+  const request = changedNames(settings.request);
+  const response = changedNames(settings.response);
   return async (exchange, next) => {
     applyChanges(settings.request, exchange.headers);
+    withholdTrailers(request, exchange.body);
     const reply = await next(exchange);
     applyChanges(settings.response, reply.headers);
+    if (reply.kind === "response") withholdTrailers(response, reply.body);
     return reply;
   };
+}
+
+function changedNames({ set, add, remove }: HeaderChanges): readonly string[] {
+  return [...[...set, ...add].map(({ name }) => name), ...remove];
+}
+
+/** What the route says of a field cannot be taken back behind the content. */
+function withholdTrailers(names: readonly string[], body: Body | undefined): void {
+  if (body === undefined || body instanceof Uint8Array) return;
+  for (const name of names) body.withhold(name);
 }
 
 function applyChanges(changes: HeaderChanges, headers: HeaderList): void {

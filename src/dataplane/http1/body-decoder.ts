@@ -3,6 +3,7 @@ import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { type BodyErrorCode, ChunkedDecoder, type ChunkedListener } from "./chunked.ts";
 import { after, asBuffer, type Framing } from "./syntax.ts";
+import { withoutTrailers } from "./trailers.ts";
 
 /** The connection that a body is read from. */
 export interface BodyOwner {
@@ -36,6 +37,7 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
   #isReadingPaused = false;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  #withheld: string[] | undefined;
 
   constructor(framing: Exclude<Framing, { kind: "none" }>, owner: BodyOwner, errorCode: BodyErrorCode) {
     this.#owner = owner;
@@ -71,6 +73,12 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
     if (this.#isOver) return;
     this.#over();
     this.#owner.onBodyCancelled();
+  }
+
+  withhold(name: string): void {
+    if (this.#chunked === undefined) return;
+    this.#withheld ??= [];
+    this.#withheld.push(name);
   }
 
   /** Bytes of the connection. Only what comes before the body's end may be given. */
@@ -113,7 +121,7 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
 
   onEnd(trailers: HeaderList | undefined): void {
     this.#over();
-    this.#sink?.onBodyEnd(trailers);
+    this.#sink?.onBodyEnd(withoutTrailers(trailers, this.#withheld));
   }
 
   #flow(): void {

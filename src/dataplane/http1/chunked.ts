@@ -1,6 +1,7 @@
 import { GatewayError } from "../../core/errors.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { parseFields } from "./syntax.ts";
+import { mayBeTrailer } from "./trailers.ts";
 
 /** What a chunked body comes apart into. */
 export type ChunkedListener = {
@@ -100,7 +101,7 @@ export class ChunkedDecoder {
     const text = this.#trailers;
     const bytes = Buffer.from(text, "latin1");
     const fields = this.#parseTrailerFields({ bytes, text, from: 0, end: bytes.length });
-    const kept = HeaderList.from([...fields].filter(([name]) => !refusedTrailers.test(name.toLowerCase())));
+    const kept = HeaderList.from([...fields].filter(([name]) => mayBeTrailer(name)));
     return kept.length === 0 ? undefined : kept;
   }
 
@@ -116,10 +117,6 @@ export class ChunkedDecoder {
     return new GatewayError(this.#errorCode, `the chunked body is malformed: ${why}`);
   }
 }
-
-/** Fields that mean something for framing, routing or authentication are not taken from trailers (RFC 9110 §6.5.1). */
-const refusedTrailers =
-  /^(?:content-length|transfer-encoding|host|connection|upgrade|trailer|te|authorization|cookie|set-cookie|content-(?:encoding|type|range)|x-forwarded-.*|forwarded)$/;
 
 /** The size line that goes before a chunk of `size` bytes; CR LF goes after it. */
 export function chunkHead(size: number): string {
