@@ -8,7 +8,7 @@ import { type ControlView, workerStatus, workerStatusIfAny } from "./view.ts";
 
 /** What is configured and how it is doing. Counts that only the worker knows are null while it does not answer. */
 export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
-  app.openapi(page("/api/config", "The configuration in force, without secrets", anything), async (context) => {
+  app.openapi(page("/api/config", "The configuration in force, without the admin token", anything), async (context) => {
     const { revision, configuration } = inForce(view);
     const status = await workerStatusIfAny(view);
     const { token, ...admin } = configuration.settings.admin;
