@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ControlSettings } from "../../core/configuration.ts";
+import { overlaps } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { nearest } from "../../kit/nearest.ts";
 import type { listenerSchema } from "./listeners.ts";
@@ -61,11 +62,6 @@ function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
     }
     taken.set(key, `the listener ${name}`);
   }
-}
-
-function overlaps(a: { host: string; port: number }, b: { host: string; port: number }): boolean {
-  if (a.port !== b.port) return false;
-  return a.host === b.host || [a.host, b.host].some((host) => host === "0.0.0.0" || host === "::");
 }
 
 function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstreams: Parts["upstreams"]): void {

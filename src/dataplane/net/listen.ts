@@ -1,4 +1,5 @@
 import type { TCPSocketListenOptions } from "bun";
+import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type Receiver, silentReceiver } from "../../core/wire.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
@@ -39,16 +40,8 @@ export function listen(options: ListenOptions): PortListener {
 
 /** Bun's own words name neither the port nor the reason. */
 function cannotListen(address: { readonly host: string; readonly port: number }, cause: unknown): Error {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const why = reasons.get(code) ?? (cause instanceof Error ? cause.message : String(cause));
-  return new Error(`cannot listen on ${formatAddress(address)}: ${why}`, { cause });
+  return new Error(`cannot listen on ${formatAddress(address)}: ${explainListenFailure(cause).says}`, { cause });
 }
-
-const reasons: ReadonlyMap<string, string> = new Map([
-  ["EADDRINUSE", "somebody else listens there"],
-  ["EADDRNOTAVAIL", "this machine has no such address"],
-  ["EACCES", "this user may not use this port"],
-]);
 
 /** Owns a socket until it is open, and then makes it a wire's. */
 class Door implements SocketOwner {
