@@ -1,4 +1,4 @@
-import type { Issue } from "./issue.ts";
+import type { Issue, Place } from "./issue.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What a checked configuration comes to: what the data plane shall be, and how the control process itself shall work. */
@@ -35,7 +35,15 @@ export type ControlSettings = {
 };
 
 /** The result of reading a configuration: no `configuration` if any issue is an error. */
-export type Reading = { readonly configuration: Configuration | undefined; readonly issues: readonly Issue[] };
+export type Reading = {
+  readonly configuration: Configuration | undefined;
+  readonly issues: readonly Issue[];
+  /** Where the settings stand that may fail although nothing is wrong with them, since the machine has a say: the addresses to bind. */
+  readonly places?: Places;
+};
+
+/** Places by the path of a setting: `admin.address`, `listeners.<name>.address`. */
+export type Places = ReadonlyMap<string, Place>;
 
 /** A piece of configuration text and the name to call it in issues (a path as the user gave it). */
 export type ConfigurationText = { readonly source: string; readonly text: string };

@@ -23,6 +23,16 @@ test("no text at all is told as what is missing", () => {
   expect(issues.map(formatIssue)[0]).toStartWith("configuration:1:1: listeners: there are no listeners");
 });
 
+test("the addresses to bind are known by their places", () => {
+  const { places } = read(`admin: { address: 127.0.0.1:0 }\n${fine}`);
+  expect(places?.get("admin.address")).toEqual({ source, line: 1, column: 19, path: "admin.address" });
+  expect(places?.get("listeners.web.address")).toEqual({ source, line: 2, column: 30, path: "listeners.web.address" });
+});
+
+test("an address that is not written stands where its section would", () => {
+  expect(read(fine).places?.get("admin.address")).toMatchObject({ source, line: 1, column: 1 });
+});
+
 test("routes keep the order of the texts", () => {
   const { configuration } = read(`${fine}routes: { b: { to: app }, a: { match: { path: /a }, to: app } }`);
   expect(configuration?.model.routes.map((route) => route.name)).toEqual(["b", "a"]);

@@ -1,4 +1,5 @@
-import type { Configuration, ConfigurationText, Reading } from "../../core/configuration.ts";
+import type { Configuration, ConfigurationText, Places, Reading } from "../../core/configuration.ts";
+import type { Place } from "../../core/issue.ts";
 import { checkAcross } from "./across.ts";
 import { adminSettings, drainSettings } from "./control.ts";
 import { Findings } from "./findings.ts";
@@ -7,6 +8,7 @@ import { mergeTrees } from "./merge.ts";
 import { routeSchema, routeSettings } from "./routes.ts";
 import { configurationSchema } from "./schema.ts";
 import { checkTopLevel, type Draft, type Entries, readEntries, readSection, report } from "./sections.ts";
+import { formatPath, type Path, type Tree, valueSpotOf } from "./tree.ts";
 import { upstreamSchema, upstreamSettings } from "./upstreams.ts";
 import { readYaml } from "./yaml-text.ts";
 
@@ -26,7 +28,16 @@ export function readConfiguration(
   );
   const configuration = readRoot({ root, findings }, { environment, isReadable: !trees.includes("broken") });
   const issues = findings.inOrder(texts.map((text) => text.source));
-  return { configuration: findings.hasErrors ? undefined : configuration, issues };
+  if (findings.hasErrors || configuration === undefined) return { configuration: undefined, issues };
+  return { configuration, issues, places: placesIn(root, configuration) };
+}
+
+function placesIn(root: Tree, { model }: Configuration): Places {
+  const placeOf = (path: Path): Place => ({ ...valueSpotOf(root, path), path: formatPath(path) });
+  const listeners = model.listeners.map(
+    ({ name }) => [`listeners.${name}.address`, placeOf(["listeners", name, "address"])] as const,
+  );
+  return new Map([["admin.address", placeOf(["admin", "address"])], ...listeners]);
 }
 
 function readRoot(draft: Draft, given: { environment: Environment; isReadable: boolean }): Configuration | undefined {
