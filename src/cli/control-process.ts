@@ -1,11 +1,13 @@
 import type { AdminServer } from "../controlplane/admin/server.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
+import { checkPorts } from "../controlplane/port-check.ts";
 import { type ReadConfiguration, Reconciler } from "../controlplane/reconciler.ts";
 import { type DrainResult, WorkerKeeper } from "../controlplane/workers/worker-keeper.ts";
 import type { StartWorker } from "../controlplane/workers/worker-process.ts";
 import type { Configuration, ControlSettings, Source } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
+import { explainListenFailure } from "../core/listen-address.ts";
 import { formatAddress } from "../core/snapshot.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
 import { controlMetrics } from "./control-metrics.ts";
@@ -43,6 +45,7 @@ export class ControlProcess implements AsyncDisposable {
       sources: options.sources,
       read: options.read,
       log: this.log,
+      tryOut: checkPorts,
       apply: (snapshot) => this.#keeper?.apply(snapshot),
       onSettings: (configuration) => this.#settle(configuration),
     });
@@ -93,10 +96,13 @@ export class ControlProcess implements AsyncDisposable {
 
   async #settle(configuration: Configuration): Promise<readonly Issue[]> {
     const { admin, drain, log } = configuration.settings;
+    // The worker starts while the admin API loads.
+    const opening = this.#openKeeper();
+    const [keeper, troubles] = await Promise.all([opening, this.#settleAdmin(admin)]);
+    if (troubles.length > 0) return troubles;
     this.log.configure(log);
-    const keeper = await this.#openKeeper();
     keeper.useTerms({ drain, wantsRecords: log.access });
-    return this.#settleAdmin(admin);
+    return [];
   }
 
   async #openKeeper(): Promise<WorkerKeeper> {
@@ -118,10 +124,10 @@ export class ControlProcess implements AsyncDisposable {
       else this.#admin.configure(settings);
       return [];
     } catch (error) {
-      const says = `the admin API cannot listen on ${formatAddress(settings)}: ${reasonFor(error)}`;
-      const instead = `choose another one, such as admin: { address: "${formatAddress({ host: settings.host, port: 0 })}" }, for any free port`;
-      const source = this.#options.sources[0]?.name ?? "";
-      return [{ severity: "error", at: { source, path: "admin.address" }, says, try: instead }];
+      const { says, try: instead } = explainListenFailure(error);
+      const at = { source: "configuration", path: "admin.address" };
+      const where = formatAddress(settings);
+      return [{ severity: "error", at, says: `the admin API cannot listen on ${where}: ${says}`, try: instead }];
     }
   }
 
@@ -167,10 +173,4 @@ export class ControlProcess implements AsyncDisposable {
     ];
     return { text: await renderMetrics(reports), contentType: metricsContentType };
   }
-}
-
-/** Bun words every failure to listen as a question about the port. */
-function reasonFor(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return "code" in error && error.code === "EADDRINUSE" ? "somebody else listens there" : error.message;
 }

@@ -4,6 +4,7 @@ import { PushedSource } from "../../test/support/pushed-source.ts";
 import { until } from "../../test/support/until.ts";
 import type { Configuration, ConfigurationText, Reading } from "../core/configuration.ts";
 import type { Issue } from "../core/issue.ts";
+import type { ListenAddress } from "../core/listen-address.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import { Reconciler } from "./reconciler.ts";
 
@@ -12,6 +13,15 @@ const problem = (says: string, severity: Issue["severity"] = "error"): Issue => 
   at: { source: "a.yaml", path: "" },
   says,
 });
+
+const webPlace = { source: "a.yaml", line: 3, column: 9, path: "listeners.web.address" };
+
+/** What the machine says against an address, before anybody knows where it stands. */
+const takenPort: Issue = {
+  severity: "error",
+  at: { source: "configuration", path: "listeners.web.address" },
+  says: "cannot listen",
+};
 
 /** `bad …` is an error, `warn …` a warning; of `listener/token`, the first names the listener and the second is the admin token. */
 function read(texts: readonly ConfigurationText[]): Reading {
@@ -24,7 +34,8 @@ function read(texts: readonly ConfigurationText[]): Reading {
     model: { ...sampleConfiguration.model, listeners },
     settings: { ...sampleConfiguration.settings, admin },
   };
-  return { configuration, issues: text.startsWith("warn") ? [problem(text, "warning")] : [] };
+  const places = new Map([["listeners.web.address", webPlace]]);
+  return { configuration, issues: text.startsWith("warn") ? [problem(text, "warning")] : [], places };
 }
 
 function open(first: string, applies = true) {
@@ -33,12 +44,19 @@ function open(first: string, applies = true) {
   const settled: Configuration[] = [];
   const log: string[] = [];
   const troubles: Issue[] = [];
+  const taken: Issue[] = [];
+  const held: (readonly ListenAddress[])[] = [];
   const watching = new AbortController();
   const note = (event: string, says: string): void => void log.push(`${event}: ${says}`);
   const reconciler: Reconciler = new Reconciler({
     sources: [source],
     read,
     log: { info: note, warn: note, error: note },
+    tryOut: async (_, own) => {
+      held.push(own);
+      return [...taken];
+    },
+    retryMs: 5,
     apply: (snapshot) => {
       sent.push(snapshot);
       if (applies) queueMicrotask(() => reconciler.onApplied(snapshot.revision, []));
@@ -50,7 +68,18 @@ function open(first: string, applies = true) {
   });
   source.push(first);
   const started = reconciler.start(watching.signal);
-  return { source, sent, settled, log, troubles, reconciler, started, [Symbol.dispose]: () => watching.abort() };
+  return {
+    source,
+    sent,
+    settled,
+    log,
+    troubles,
+    taken,
+    held,
+    reconciler,
+    started,
+    [Symbol.dispose]: () => watching.abort(),
+  };
 }
 
 test("the first configuration becomes revision 1", async () => {
@@ -149,17 +178,113 @@ test("warnings are logged once and do not keep a configuration from being in for
   await until(() => it.settled.length === 2);
   expect(it.reconciler.isLastReloadGood).toBe(true);
   expect(it.reconciler.issues).toEqual([problem("warn a", "warning")]);
-  expect(it.log.length).toBe(1);
+  expect(it.log.filter((line) => line.includes("doubtful")).length).toBe(1);
 });
 
-test("settings that cannot be put into force are an issue, but the rest is in force", async () => {
+test("a first configuration whose port is taken is refused, with the place in the file", async () => {
+  const source = new PushedSource();
+  source.push("a");
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const reconciler = new Reconciler({
+    sources: [source],
+    read,
+    log,
+    tryOut: async () => [takenPort],
+    apply: () => {
+      throw new Error("nothing may be applied");
+    },
+    onSettings: async () => [],
+  });
+  const watching = new AbortController();
+  expect(await reconciler.start(watching.signal)).toEqual([{ ...takenPort, at: webPlace }]);
+  watching.abort();
+});
+
+test("a change whose port is taken changes nothing, is said once, and is in force as soon as the port is free", async () => {
+  using it = open("a/t1");
+  await it.started;
+  it.taken.push(takenPort);
+  it.source.push("b/t2");
+  await until(() => it.held.length > 3);
+  expect(it.reconciler.issues).toEqual([{ ...takenPort, at: webPlace }]);
+  expect(it.reconciler.isLastReloadGood).toBe(false);
+  expect([it.sent.length, it.settled.length]).toEqual([1, 1]);
+  expect(it.log.filter((line) => line.includes("a.yaml:3:9: listeners.web.address")).length).toBe(1);
+  it.taken.pop();
+  await until(() => it.reconciler.inForce?.revision === 2);
+  expect(it.reconciler.issues).toEqual([]);
+  const triedSoFar = it.held.length;
+  it.source.push("c");
+  await until(() => it.reconciler.inForce?.revision === 3);
+  expect(it.held.length).toBe(triedSoFar + 1);
+});
+
+test("a change that is tried again is forgotten when the file changes", async () => {
+  using it = open("a");
+  await it.started;
+  it.taken.push(takenPort);
+  it.source.push("b");
+  await until(() => it.held.length > 2);
+  it.source.push("bad");
+  await until(() => it.reconciler.issues[0]?.says === "bad");
+  it.taken.pop();
+  it.source.push("a");
+  await until(() => it.reconciler.isLastReloadGood);
+  expect(it.sent.length).toBe(1);
+});
+
+test("what the gateway listens on itself, or is about to, is not tried out", async () => {
+  using it = open("a", false);
+  await until(() => it.sent.length === 1);
+  it.reconciler.onApplied(1, [{ name: "a", host: "127.0.0.1", port: 40_001, connections: 0 }]);
+  it.source.push("b");
+  await until(() => it.sent.length === 2);
+  it.source.push("c");
+  await until(() => it.sent.length === 3);
+  const listener = sampleConfiguration.model.listeners[0];
+  const own = it.held[2]?.map(({ host, port }) => `${host} ${port}`) ?? [];
+  expect(own).toContain("127.0.0.1 40001");
+  expect(own.filter((one) => one === `${listener?.host} ${listener?.port}`).length).toBeGreaterThan(1);
+});
+
+test("settings that cannot be put into force keep the whole configuration from it until they can", async () => {
   using it = open("a");
   await it.started;
   it.troubles.push(problem("the admin port is taken"));
   it.source.push("b");
+  await until(() => it.reconciler.issues.length === 1);
+  expect(it.reconciler.inForce?.revision).toBe(1);
   await until(() => it.reconciler.inForce?.revision === 2);
-  expect(it.reconciler.issues).toEqual([problem("the admin port is taken")]);
-  expect(it.reconciler.isLastReloadGood).toBe(false);
+  expect(it.reconciler.issues).toEqual([]);
+});
+
+test("a port that only the worker finds taken is tried again, and settings go back to what is in force", async () => {
+  using it = open("a/t1", false);
+  await until(() => it.sent.length === 1);
+  it.reconciler.onApplied(1, []);
+  it.source.push("b/t2");
+  await until(() => it.sent.length === 2);
+  it.reconciler.onRefused(2, [takenPort]);
+  await until(() => it.settled.at(-1)?.settings.admin.token === "t1");
+  await until(() => it.sent.length === 3);
+  it.reconciler.onRefused(3, [takenPort]);
+  await until(() => it.sent.length === 4);
+  expect(it.log.filter((line) => line.includes("a.yaml:3:9")).length).toBe(1);
+  it.reconciler.onApplied(4, []);
+  expect(it.reconciler.inForce?.configuration.settings.admin.token).toBe("t2");
+});
+
+test("a revision that the worker refuses for what it says is not tried again", async () => {
+  using it = open("a", false);
+  await until(() => it.sent.length === 1);
+  it.reconciler.onApplied(1, []);
+  it.source.push("b");
+  await until(() => it.sent.length === 2);
+  it.reconciler.onRefused(2, [problem("the worker died of it")]);
+  it.source.push("bad one");
+  it.source.push("c");
+  await until(() => it.sent.length === 3);
+  expect(it.sent.map(({ listeners }) => listeners[0]?.name)).toEqual(["a", "b", "c"]);
 });
 
 test("a source that fails is an issue and not silence", async () => {

@@ -1,8 +1,13 @@
-import type { Configuration, ConfigurationText, Reading, Source, SourceState } from "../core/configuration.ts";
+import type { Configuration, ConfigurationText, Places, Reading, Source, SourceState } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import { formatIssue, type Issue } from "../core/issue.ts";
+import type { ListenAddress } from "../core/listen-address.ts";
 import type { Snapshot } from "../core/snapshot.ts";
+import { after } from "../kit/sleep.ts";
 import type { EventLog } from "./event-log.ts";
+
+/** How often a change is tried again that nothing is wrong with but that the machine refuses: a port is taken, say (ms). */
+const usualRetryMs = 2000;
 
 /** Turns texts into a checked configuration. */
 export type ReadConfiguration = (texts: readonly ConfigurationText[]) => Reading;
@@ -11,14 +16,25 @@ export type ReconcilerOptions = {
   readonly sources: readonly Source[];
   readonly read: ReadConfiguration;
   readonly log: EventLog;
+  /** Tries out what the machine has a say in, and changes nothing; `held` are the addresses that this gateway listens on. */
+  readonly tryOut: (configuration: Configuration, held: readonly ListenAddress[]) => Promise<readonly Issue[]>;
   /** Hands a snapshot to the worker; `onApplied` or `onRefused` says what became of it. */
   readonly apply: (snapshot: Snapshot) => void;
-  /** A configuration is in force whose control settings may differ; what could not be done comes back as issues. */
+  /** Puts the control settings into force, all or none; what stands against them comes back as issues. */
   readonly onSettings: (configuration: Configuration) => Promise<readonly Issue[]>;
+  /** Milliseconds; 2 s unless told otherwise. */
+  readonly retryMs?: number;
 };
 
 /** A configuration and the revision under which the worker knows its model. */
 export type InForce = { readonly revision: number; readonly configuration: Configuration };
+
+/** A configuration without errors, as it was read. */
+type Wanted = {
+  readonly configuration: Configuration;
+  readonly issues: readonly Issue[];
+  readonly places: Places;
+};
 
 /** Reads the sources, numbers what changed, and knows what is in force and what is wrong. */
 export class Reconciler {
@@ -33,6 +49,11 @@ export class Reconciler {
   #issues: readonly Issue[] = [];
   #isReadingGood = false;
   #lastReloadAt: number | undefined;
+  #wanted: Wanted | undefined;
+  /** What the worker refused last, which is said once however often it is tried again. */
+  #refusal: readonly Issue[] = [];
+  #cancelRetry: () => void = () => {};
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -66,6 +87,7 @@ export class Reconciler {
    * keep it from that.
    */
   async start(signal: AbortSignal): Promise<readonly Issue[]> {
+    signal.addEventListener("abort", () => this.#cancelRetry(), { once: true });
     for (const source of this.#options.sources) void this.#watch(source, signal);
     return this.#first.promise;
   }
@@ -78,24 +100,38 @@ export class Reconciler {
     for (const sent of [...this.#sent.keys()]) if (sent <= revision) this.#sent.delete(sent);
     const isFirst = this.#inForce === undefined;
     this.#inForce = { revision, configuration };
+    this.#refusal = [];
     if (!isFirst) this.#options.log.info("config-applied", `revision ${revision} is in force`, { revision });
     this.#first.resolve([]);
   }
 
   /** The worker could not put a revision into force; the last good one stays. */
-  onRefused(revision: number, issues: readonly Issue[]): void {
+  onRefused(revision: number, refusal: readonly Issue[]): void {
     if (!this.#sent.delete(revision)) return;
+    const issues = refusal.map((issue) => this.#placed(issue));
+    const isNews = !Bun.deepEquals(issues, this.#refusal);
+    this.#refusal = issues;
     this.#issues = [...this.#issues, ...issues];
     this.#isReadingGood = false;
-    this.#logIssues("the worker refused the new configuration; the last good one stays in force", issues);
     this.#first.resolve(issues);
+    if (this.#inForce === undefined) return;
+    const isOutside = refusal.some(({ at }) => this.#wanted?.places.has(at.path));
+    if (isNews) this.#logIssues(`the worker refused revision ${revision}; ${whatNext(isOutside)}`, issues);
+    void this.#inTurn(() => this.#restoreSettings());
+    if (isOutside) this.#retryLater();
+  }
+
+  /** Settings and model are in force together or not at all. */
+  async #restoreSettings(): Promise<void> {
+    if (this.#inForce !== undefined && this.#sent.size === 0)
+      await this.#options.onSettings(this.#inForce.configuration);
   }
 
   async #watch(source: Source, signal: AbortSignal): Promise<void> {
     try {
       for await (const state of source.watch(signal)) {
         this.#states.set(source.name, state);
-        if (this.#states.size === this.#options.sources.length) await this.#reload();
+        if (this.#states.size === this.#options.sources.length) await this.#inTurn(() => this.#reload());
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -107,6 +143,8 @@ export class Reconciler {
 
   async #reload(): Promise<void> {
     this.#lastReloadAt = Date.now();
+    this.#cancelRetry();
+    this.#wanted = undefined;
     const states = this.#options.sources.flatMap(({ name }) => this.#states.get(name) ?? []);
     const texts = states.flatMap((state) => state.texts);
     const unreadable = states.flatMap((state) => state.issues);
@@ -115,42 +153,80 @@ export class Reconciler {
     const reading = isAnythingRead ? this.#options.read(texts) : { configuration: undefined, issues: [] };
     const issues = [...unreadable, ...reading.issues];
     const errors = issues.filter(({ severity }) => severity === "error");
-    const { configuration } = reading;
-    if (errors.length > 0 || configuration === undefined) this.#refuse(issues, errors);
-    else await this.#accept(configuration, issues);
+    const { configuration, places = new Map() } = reading;
+    if (errors.length > 0 || configuration === undefined) {
+      this.#refuse(issues, errors);
+    } else {
+      this.#wanted = { configuration, issues, places };
+      await this.#accept(this.#wanted);
+    }
   }
 
-  #refuse(issues: readonly Issue[], errors: readonly Issue[]): void {
+  #refuse(issues: readonly Issue[], errors: readonly Issue[], isOutside = false): void {
     // Editors save a file more than once; the same errors are said once.
     const isNews = this.#isReadingGood || !Bun.deepEquals(issues, this.#issues);
     this.#issues = issues;
     this.#isReadingGood = false;
     if (this.#inForce !== undefined && isNews) {
-      this.#logIssues("the configuration has errors; the last good one stays in force", errors);
+      this.#logIssues(`this configuration is not put into force; ${whatNext(isOutside)}`, errors);
     }
     this.#first.resolve(errors);
   }
 
-  async #accept(configuration: Configuration, issues: readonly Issue[]): Promise<void> {
+  async #accept(wanted: Wanted): Promise<void> {
+    const { configuration, issues } = wanted;
     const wasMended = this.#inForce !== undefined && !this.#isReadingGood;
-    const troubles = await this.#options.onSettings(configuration);
+    let troubles = await this.#options.tryOut(configuration, this.#held());
+    if (troubles.length === 0) troubles = await this.#options.onSettings(configuration);
+    if (troubles.length > 0) return this.#postpone(wanted, troubles);
     const warnings = issues.filter((issue) => !this.#issues.some((known) => Bun.deepEquals(known, issue)));
-    this.#issues = [...issues, ...troubles];
-    this.#isReadingGood = troubles.length === 0;
+    this.#issues = issues;
+    this.#isReadingGood = true;
     if (warnings.length > 0) this.#logIssues("the configuration has doubtful parts", warnings);
-    if (troubles.length > 0) this.#logIssues("a part of the configuration could not be put into force", troubles);
-    if (troubles.length > 0 && this.#inForce === undefined) return this.#first.resolve(troubles);
     const current = this.#newest();
-    if (current !== undefined && Bun.deepEquals(current.configuration.model, configuration.model)) {
-      this.#keep(current, configuration);
-      if (wasMended && this.#isReadingGood) {
-        this.#options.log.info("config-mended", "the configuration is without errors again, and as it is in force");
-      }
-      return;
+    if (current === undefined || !Bun.deepEquals(current.configuration.model, configuration.model)) {
+      const revision = ++this.#lastRevision;
+      this.#sent.set(revision, configuration);
+      this.#options.apply({ revision, ...configuration.model });
+    } else {
+      this.#keep(current, configuration, wasMended);
     }
-    const revision = ++this.#lastRevision;
-    this.#sent.set(revision, configuration);
-    this.#options.apply({ revision, ...configuration.model });
+  }
+
+  #postpone({ issues }: Wanted, troubles: readonly Issue[]): void {
+    const errors = troubles.map((trouble) => this.#placed(trouble));
+    this.#refuse([...issues, ...errors], errors, true);
+    if (this.#inForce !== undefined) this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#cancelRetry();
+    this.#cancelRetry = after(this.#options.retryMs ?? usualRetryMs, () => {
+      const wanted = this.#wanted;
+      void this.#inTurn(async () => {
+        if (wanted !== undefined && this.#wanted === wanted) await this.#accept(wanted);
+      });
+    });
+  }
+
+  /** One reload at a time, whoever wants it. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(act).catch((error: unknown) => {
+      this.#options.log.error("config-fault", `a configuration could not be worked on: ${String(error)}`);
+    });
+    return this.#turn;
+  }
+
+  /** Where this gateway listens, or is about to. */
+  #held(): readonly ListenAddress[] {
+    const known = [this.#inForce?.configuration, ...this.#sent.values()].filter((one) => one !== undefined);
+    return [...this.#listeners, ...known.flatMap(({ model, settings }) => [settings.admin, ...model.listeners])];
+  }
+
+  /** What the machine refuses has the place in the text of what was asked of it. */
+  #placed(issue: Issue): Issue {
+    const at = this.#wanted?.places.get(issue.at.path);
+    return at === undefined ? issue : { ...issue, at };
   }
 
   /** What the worker has or is about to have. */
@@ -159,10 +235,18 @@ export class Reconciler {
     return pending === undefined ? this.#inForce : { revision: this.#lastRevision, configuration: pending };
   }
 
-  #keep(current: InForce, configuration: Configuration): void {
+  #keep(current: InForce, configuration: Configuration, wasMended: boolean): void {
+    const { log } = this.#options;
+    const { revision } = current;
+    const hasNewSettings = !Bun.deepEquals(current.configuration.settings, configuration.settings);
     const kept = { model: current.configuration.model, settings: configuration.settings };
-    if (this.#sent.has(current.revision)) this.#sent.set(current.revision, kept);
-    else this.#inForce = { revision: current.revision, configuration: kept };
+    if (this.#sent.has(revision)) this.#sent.set(revision, kept);
+    else this.#inForce = { revision, configuration: kept };
+    if (hasNewSettings)
+      log.info("config-applied", `the new settings are in force, with revision ${revision}`, { revision });
+    else if (wasMended)
+      log.info("config-mended", `without errors again, and as it is in force: revision ${revision}`, { revision });
+    else log.info("config-unchanged", `read again, and the same: revision ${revision} stays in force`, { revision });
   }
 
   #logIssues(says: string, issues: readonly Issue[]): void {
@@ -171,4 +255,8 @@ export class Reconciler {
       this.#options.log[level]("config-issue", `${says}: ${formatIssue(issue)}`, { issue });
     }
   }
+}
+
+function whatNext(isOutside: boolean): string {
+  return isOutside ? "the last good one stays, and this is tried again every few seconds" : "the last good one stays";
 }

@@ -61,13 +61,42 @@ test("a saved change is live within a second, and a broken one changes nothing",
   expect((await gateway.admin("/api/issues")).body).toMatchObject({ items });
 });
 
-test("a port that is taken refuses the start and names the setting", async () => {
-  using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+/** Listens as another gateway does: it would share its port with whoever wants to. */
+function otherGateway() {
+  const options = { hostname: "127.0.0.1", port: 0, reusePort: true };
+  return Bun.listen({ ...options, socket: { data() {} } });
+}
+
+test("a port that another gateway has refuses the start and names the place in the file", async () => {
+  using taken = otherGateway();
   await using gateway = new RunningGateway(yaml({ port: taken.port }));
   expect(await gateway.exited).toBe(1);
-  const says = `listeners.web.address: cannot listen on 127.0.0.1:${taken.port}: somebody else listens there; choose another`;
+  const says = `causeway.yaml:6:19: listeners.web.address: cannot listen on 127.0.0.1:${taken.port}: somebody else listens there; choose another`;
   await until(() => gateway.said.includes(says));
 });
+
+test("an admin port that is taken refuses the start and names the place in the file", async () => {
+  using taken = Bun.serve({ hostname: "127.0.0.1", port: 0, reusePort: false, fetch: () => new Response() });
+  const text = yaml().replace("127.0.0.1:0", `127.0.0.1:${taken.port}`);
+  await using gateway = new RunningGateway(text);
+  expect(await gateway.exited).toBe(1);
+  await until(() => gateway.said.includes("causeway.yaml:2:19: admin.address: the admin API cannot listen on"));
+});
+
+test("a change to a port that another gateway has is refused whole, and is in force once the port is free", async () => {
+  const taken = otherGateway();
+  await using gateway = await RunningGateway.open(yaml());
+  const body = async (): Promise<string> => (await fetch(gateway.url)).text();
+  gateway.write(yaml({ port: taken.port, body: "two" }).replace("log: { format: json }", "log: { format: text }"));
+  await until(() => gateway.event("config-issue") !== undefined);
+  expect(await body()).toBe("one");
+  const items = [{ severity: "error", at: { path: "listeners.web.address", line: 6, column: 19 } }];
+  expect((await gateway.admin("/api/issues")).body).toMatchObject({ items });
+  taken.stop();
+  const answers = async (): Promise<string> => (await fetch(`http://127.0.0.1:${taken.port}`)).text();
+  await until(async () => (await answers().catch(() => "")) === "two", 5000);
+  expect((await gateway.admin("/api/issues")).body).toMatchObject({ items: [] });
+}, 10_000);
 
 test("a configuration with errors refuses the start with every problem", async () => {
   await using gateway = new RunningGateway(yaml({ extra: "nonsense: 1\nlistenrs: {}" }));
