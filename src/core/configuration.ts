@@ -55,4 +55,6 @@ export type SourceState = { readonly texts: readonly ConfigurationText[]; readon
 export interface Source {
   readonly name: string;
   watch(signal: AbortSignal): AsyncIterable<SourceState>;
+  /** Somebody wants to be sure: the next value comes as soon as it can, whether anything has changed or not. */
+  refresh?(): void;
 }

@@ -166,6 +166,16 @@ test("a file that was only touched is no change", async () => {
   expect(shown(await next)).toEqual(["a.yaml: two"]);
 });
 
+test("files that have not changed are read again when somebody asks", async () => {
+  await writeFile(at("a.yaml"), "one");
+  const source = new FileSource([at("a.yaml")], quick);
+  const watched = watchSource(source);
+  await watched.next();
+  const next = watched.next();
+  source.refresh();
+  expect(shown(await next)).toEqual(["a.yaml: one"]);
+});
+
 test("what is no readable text is an issue with its name", async () => {
   await writeFile(at("latin.yaml"), Uint8Array.of(0x61, 0xe4, 0x62));
   await mkdir(at("empty"));

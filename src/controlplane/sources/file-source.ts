@@ -23,10 +23,16 @@ export class FileSource implements Source {
   readonly name = "files";
   readonly #paths: readonly string[];
   readonly #pace: Pace;
+  #isAsked = false;
 
   constructor(paths: readonly string[], pace: Pace = usualPace) {
     this.#paths = paths;
     this.#pace = pace;
+  }
+
+  /** Reads the files at the next look. */
+  refresh(): void {
+    this.#isAsked = true;
   }
 
   /** The texts now, and again whenever they have changed, within a second. Ends when `signal` aborts; never throws. */
@@ -35,13 +41,15 @@ export class FileSource implements Source {
     let given: string | undefined;
     while (!signal.aborted) {
       const now = await this.#settle(signal, seen);
-      if (now !== seen) {
+      if (now !== seen || this.#isAsked) {
+        const isAsked = this.#isAsked;
+        this.#isAsked = false;
         seen = now;
         const state = await readFiles(this.#paths);
         const key = JSON.stringify(state);
         if (signal.aborted) return;
         // A file that was touched, or replaced by its like, is no change.
-        if (key !== given) yield state;
+        if (key !== given || isAsked) yield state;
         given = key;
       }
       await sleep(this.#pace.pollMs, signal);
