@@ -36,7 +36,8 @@ of the gateway on standard error. Elsewhere both are JSON lines on standard
 output. \`log.format\` of the configuration overrides that.
 
 SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the
-configuration says; a second one ends at once.
+configuration says; a second one ends at once. SIGHUP reads the configuration
+again.
 `,
     load: async () => endingWith((await import("./run.ts")).run),
   },

@@ -79,6 +79,11 @@ export class ControlProcess implements AsyncDisposable {
     return this.#keeper?.pid;
   }
 
+  /** Reads the configuration again, whether it seems to have changed or not. */
+  reload(): void {
+    for (const source of this.#options.sources) source.refresh?.();
+  }
+
   /** Ends all sessions as `drain` of the configuration says, and then the worker. */
   async drain(): Promise<DrainResult> {
     this.#watching.abort();

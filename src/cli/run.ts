@@ -7,6 +7,7 @@ import { LineOutput, writeTo } from "../telemetry/line-output.ts";
 import type { LogStreams } from "../telemetry/log.ts";
 import { ControlProcess } from "./control-process.ts";
 import { selfCommand } from "./self.ts";
+import { whenAskedToEnd } from "./signals.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 import { programVersion } from "./version.ts";
 
@@ -15,7 +16,14 @@ export async function run(args: readonly string[]): Promise<number> {
   const { positionals: paths } = parseOptions(args, {});
   if (paths.length === 0) throw new UsageError("say which file or folder holds the configuration");
   const startedAt = performance.now();
-  const stopped = signalled();
+  let running: ControlProcess | undefined;
+  const stopped = whenAskedToEnd({
+    onReload: () => {
+      running?.log.info("reload", "SIGHUP: the configuration is read again");
+      running?.reload();
+    },
+    onImpatience: () => process.exit(1),
+  });
   const opened = ControlProcess.open({
     sources: [new FileSource(paths)],
     read: readConfiguration,
@@ -29,6 +37,7 @@ export async function run(args: readonly string[]): Promise<number> {
     await writeTo(process.stderr)(control.issues.map((issue) => `${formatIssue(issue)}\n`).join(""));
     return 1;
   }
+  running = control;
   announce(control, performance.now() - startedAt);
   const signal = await stopped;
   await end(control, signal);
@@ -45,20 +54,6 @@ function ownStreams(): LogStreams {
     isTerminal: stdout.isTTY === true,
     colors: { stdout: hasColors(stdout), stderr: hasColors(stderr) },
   };
-}
-
-/** The first SIGTERM, SIGINT or SIGHUP (the terminal is gone); a second one ends the process at once. */
-function signalled(): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  let isFirst = true;
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      if (!isFirst) process.exit(1);
-      isFirst = false;
-      resolve(signal);
-    });
-  }
-  return promise;
 }
 
 function announce(control: ControlProcess, tookMs: number): void {

@@ -8,9 +8,8 @@ export async function runWorker(args: readonly string[]): Promise<number> {
     process.stderr.write("causeway worker is started by causeway run, with --control and --id\n");
     return 2;
   }
-  // Ctrl-C reaches the whole group: the control process decides what it means.
-  process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => {});
+  // Signals reach the whole group: the control process decides what they mean.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const worker = await Worker.start({ control: values.control, id: values.id });
   // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.
   process.on("uncaughtException", (error) => worker.fault(error));

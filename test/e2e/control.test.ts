@@ -106,6 +106,15 @@ test("a configuration with errors refuses the start with every problem", async (
   );
 });
 
+test("SIGHUP reads the files again and says what became of it, and the worker ignores it", async () => {
+  await using gateway = await RunningGateway.open(yaml());
+  process.kill(gateway.ready.workerPid, "SIGHUP");
+  gateway.kill("SIGHUP");
+  await until(() => gateway.event("config-unchanged") !== undefined);
+  expect(await (await fetch(gateway.url)).text()).toBe("one");
+  expect(gateway.event("worker-ended")).toBeUndefined();
+});
+
 test("a worker that is killed is replaced, and the gateway serves again", async () => {
   await using gateway = await RunningGateway.open(yaml());
   process.kill(gateway.ready.workerPid, "SIGKILL");
