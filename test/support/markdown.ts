@@ -46,7 +46,7 @@ export class MarkdownPage {
 
   /** The rows of all tables whose first heading is `first`, as cells. */
   rows(first: string): readonly (readonly string[])[] {
-    const tables = this.prose.matchAll(/^\| .+\n\|[-|]+\n((?:\|.*\n?)+)/gm);
+    const tables = this.prose.matchAll(/^\| .+\n\|[-| ]+\n((?:\|.*\n?)+)/gm);
     const wanted = [...tables].filter(([table]) => cellsOf(table.slice(0, table.indexOf("\n")))[0] === first);
     return wanted.flatMap(([, body = ""]) => body.trimEnd().split("\n").map(cellsOf));
   }
