@@ -15,11 +15,15 @@ import { RecordBatch } from "./record-batch.ts";
 
 export type WorkerOptions = { readonly control: string; readonly id: string };
 
+/** Why a worker ends: it was told to, or the control process has gone. */
+export type WorkerEnd = "drained" | "control-lost";
+
 /** One worker: a gateway that does what the control process says, and reports to it. */
 export class Worker {
   readonly #wheel: TimerWheel;
   readonly #gateway: Gateway;
-  readonly #ended = Promise.withResolvers<number>();
+  readonly #ended = Promise.withResolvers<WorkerEnd>();
+  #isDrained = false;
   #link: ControlLink | undefined;
   #records: RecordBatch | undefined;
 
@@ -37,8 +41,7 @@ export class Worker {
     const worker = new Worker();
     const link = await ControlLink.open(options.control, {
       onMessage: (message) => worker.#onMessage(message),
-      // Nobody is left to say what to do.
-      onClose: () => worker.#ended.resolve(0),
+      onClose: () => worker.#onControlLost(),
     });
     worker.#link = link;
     worker.#records = new RecordBatch(link, worker.#wheel);
@@ -46,9 +49,14 @@ export class Worker {
     return worker;
   }
 
-  /** Resolves with the exit code when the worker has nothing left to do. */
-  get ended(): Promise<number> {
+  /** Resolves when the worker has nothing left to do. */
+  get ended(): Promise<WorkerEnd> {
     return this.#ended.promise;
+  }
+
+  /** Nobody is left to say what to do. */
+  #onControlLost(): void {
+    this.#ended.resolve(this.#isDrained ? "drained" : "control-lost");
   }
 
   /** Tells the control process about something that must not happen; traffic goes on. */
@@ -118,7 +126,8 @@ export class Worker {
     const result = await this.#gateway.drain(plan);
     this.#records?.flush();
     this.#send({ type: "drained", ...result });
+    this.#isDrained = true;
     await this.#link?.end();
-    this.#ended.resolve(0);
+    this.#ended.resolve("drained");
   }
 }
