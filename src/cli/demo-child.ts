@@ -58,7 +58,7 @@ export class DemoChild {
     return signal === null ? `exit code ${code}` : `${signal}`;
   }
 
-  /** Asks the child to end, and cuts it after `graceMs` milliseconds. */
+  /** Asks the child to end, and after `graceMs` milliseconds, or when it has ended, cuts what is left of it and its own children. */
   async stop(graceMs: number): Promise<void> {
     this.#process.kill("SIGTERM");
     const isOver = await within(
@@ -66,9 +66,17 @@ export class DemoChild {
       graceMs,
       false,
     );
-    if (isOver) return;
-    this.#process.kill("SIGKILL");
-    await this.#process.exited;
+    this.cut();
+    if (!isOver) await this.#process.exited;
+  }
+
+  /** Ends the child and its own children at once, also those that hang. */
+  cut(): void {
+    try {
+      process.kill(-this.#process.pid, "SIGKILL");
+    } catch {
+      // Nobody is left in the group.
+    }
   }
 }
 

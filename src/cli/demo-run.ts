@@ -1,8 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pageUrl } from "../../examples/shared/example.ts";
 import { formatAddress } from "../core/snapshot.ts";
+import { OwnedFolder } from "../kit/owned-folder.ts";
 import { sleep, within } from "../kit/sleep.ts";
 import { type ChildPlan, DemoChild } from "./demo-child.ts";
 import { demoConfiguration } from "./demo-configuration.ts";
@@ -30,21 +31,21 @@ const GATEWAY_GRACE_MS = 6_000;
 /** The processes and the folder of one demo. */
 export class DemoRun {
   readonly #options: DemoOptions;
-  readonly #folder: string;
+  readonly #folder: OwnedFolder;
   readonly #page = DemoPage.open();
   readonly #children: DemoChild[] = [];
   readonly #failed = Promise.withResolvers<string>();
   #gateway: DemoChild | undefined;
   #isClosing = false;
 
-  private constructor(options: DemoOptions, folder: string) {
+  private constructor(options: DemoOptions, folder: OwnedFolder) {
     this.#options = options;
     this.#folder = folder;
   }
 
   /** Makes the demo's temporary folder; nothing runs yet. */
-  static async open(options: DemoOptions): Promise<DemoRun> {
-    return new DemoRun(options, await mkdtemp(join(tmpdir(), "causeway-demo-")));
+  static open(options: DemoOptions): DemoRun {
+    return new DemoRun(options, OwnedFolder.make(tmpdir(), "causeway-demo-"));
   }
 
   /** Resolves, to which and how, when a process ends that should not. */
@@ -66,7 +67,7 @@ export class DemoRun {
       this.#startExample("close-codes", { arguments: ["--host", host] }),
       chats,
     ]);
-    const file = join(this.#folder, "causeway.yaml");
+    const file = join(this.#folder.path, "causeway.yaml");
     const url = pageUrl(web);
     const curl = `curl "${url}dashboard/api?id=8&value=300"`;
     const isUsualAdmin = adminPort === 9901;
@@ -94,7 +95,12 @@ export class DemoRun {
     await this.#gateway?.stop(GATEWAY_GRACE_MS);
     await Promise.all(this.#children.map((child) => child.stop(EXAMPLE_GRACE_MS)));
     this.#page[Symbol.dispose]();
-    await rm(this.#folder, { recursive: true, force: true });
+    this.#folder[Symbol.dispose]();
+  }
+
+  /** Ends every process at once, also those that hang. */
+  cut(): void {
+    for (const child of this.#children) child.cut();
   }
 
   async #choosePort(): Promise<number | undefined> {
@@ -153,7 +159,7 @@ export class DemoRun {
   #startGateway(file: string): void {
     this.#gateway = this.#start({
       name: "gateway",
-      command: [...selfCommand(), "tether", ...selfCommand(), "run", file],
+      command: [...selfCommand(), "tether", this.#folder.path, ...selfCommand(), "run", file],
       said: (stream, line) => {
         if (this.#options.isVerbose || (stream === "stderr" && !isInformation(line)))
           process[stream].write(`${line}\n`);

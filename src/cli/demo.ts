@@ -26,12 +26,19 @@ export async function demo(args: readonly string[]): Promise<number> {
     process.stderr.write(`causeway demo: ${options.says}\n\n${USAGE}`);
     return 2;
   }
+  const run = DemoRun.open(options);
   const told = Promise.withResolvers<undefined>();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => told.resolve(undefined));
+  let isTold = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (isTold) run.cut();
+      isTold = true;
+      told.resolve(undefined);
+    });
+  }
   // A terminal that is gone must not keep the demo from ending its processes.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-  const run = await DemoRun.open(options);
   try {
     const failure = await Promise.race([told.promise, run.failed, greet(run)]);
     if (failure === undefined) return 0;
@@ -64,7 +71,7 @@ Causeway is up: three example applications behind one gateway.
   admin  ${words.admin}/api/sessions
   file   ${words.file}   (change it and save it: sessions stay)
 
-Ctrl-C ends everything.
+Ctrl-C ends everything; a second one does not wait for anybody.
 `);
   return new Promise(() => {});
 }

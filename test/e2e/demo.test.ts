@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { freePort } from "../../src/cli/free-port.ts";
 import { selfCommand } from "../../src/cli/self.ts";
 import { until } from "../support/until.ts";
@@ -80,15 +79,44 @@ describe.skipIf(process.platform !== "linux")("causeway demo", () => {
   );
 
   test(
-    "leaves no process behind even when it is killed",
+    "leaves no process and no folder behind even when it is killed",
     async () => {
       const { child, text } = await start();
       const family = below(child.pid);
       child.kill("SIGKILL");
       await child.exited;
       const folder = /\S+(?=\/causeway\.yaml)/.exec(text)?.[0] ?? "";
-      await rm(folder, { recursive: true });
+      expect(existsSync(folder)).toBe(true);
       await until(() => !family.some(isAlive), 8_000);
+      expect(existsSync(folder)).toBe(false);
+    },
+    DEADLINE_MS,
+  );
+
+  test(
+    "ends processes that hang as well",
+    async () => {
+      const { child } = await start();
+      const family = below(child.pid);
+      for (const pid of family) process.kill(pid, "SIGSTOP");
+      child.kill("SIGINT");
+      expect(await child.exited).toBe(0);
+      expect(family.some(isAlive)).toBe(false);
+    },
+    DEADLINE_MS,
+  );
+
+  test(
+    "ends everything at once when it is told twice",
+    async () => {
+      const { child } = await start();
+      const family = below(child.pid);
+      for (const pid of family) process.kill(pid, "SIGSTOP");
+      await until(() => {
+        child.kill("SIGINT");
+        return child.exitCode !== null;
+      }, 2000);
+      expect(family.some(isAlive)).toBe(false);
     },
     DEADLINE_MS,
   );
