@@ -33,7 +33,9 @@ export class HeaderList {
 
   /** Every value; `key` is in lower case. */
   all(key: string): string[] {
-    return this.values.filter((_, at) => this.keys[at] === key);
+    const values: string[] = [];
+    for (let at = 0; at < this.keys.length; at++) if (this.keys[at] === key) values.push(this.values[at] as string);
+    return values;
   }
 
   count(key: string): number {
@@ -63,6 +65,11 @@ export class HeaderList {
       if (key.length !== wanted.length) continue;
       if (key === wanted || dashedName(key) === dashed) this.removeAt(at);
     }
+  }
+
+  /** Removes every field of these names, which are in lower case. */
+  deleteAll(keys: ReadonlySet<string>): void {
+    for (let at = this.keys.length - 1; at >= 0; at--) if (keys.has(this.keys[at] as string)) this.removeAt(at);
   }
 
   clone(): HeaderList {

@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
+import { randomText } from "../kit/random.ts";
 import { GatewayError } from "./errors.ts";
 import { HeaderList } from "./headers.ts";
 
@@ -7,19 +8,19 @@ const acceptSuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** The Sec-WebSocket-Accept that belongs to a key (RFC 6455 §4.2.2). */
 export function acceptFor(key: string): string {
-  return createHash("sha1")
-    .update(key + acceptSuffix)
-    .digest("base64");
+  return hash("sha1", key + acceptSuffix, "base64");
 }
 
 /** A fresh Sec-WebSocket-Key: 16 random bytes. */
 export function randomKey(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
+  return randomText(16, "base64");
 }
 
 /** What an Upgrade header asks for: a WebSocket, something else (which is ignored), or nothing. */
 export function upgradeKind(headers: HeaderList): "websocket" | "other" | "none" {
-  if (!headers.has("upgrade")) return "none";
+  const first = headers.get("upgrade");
+  if (first === undefined) return "none";
+  if (first === "websocket") return "websocket";
   return /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(headers.all("upgrade").join(",")) ? "websocket" : "other";
 }
 
@@ -46,6 +47,9 @@ export function checkHandshake(request: {
 
 /** True if Connection has the option `upgrade`. */
 export function hasUpgradeOption(headers: HeaderList): boolean {
+  const first = headers.get("connection");
+  // What browsers and most servers send.
+  if (first === "Upgrade" || first === "upgrade") return true;
   return headers
     .all("connection")
     .some((value) => value.split(",").some((option) => option.trim().toLowerCase() === "upgrade"));

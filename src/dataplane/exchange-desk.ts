@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import type { AccessRecord, AccessSubject } from "../core/access-record.ts";
+import type { AccessRecord } from "../core/access-record.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Incoming, Next, OpenExchange, Outcome, TunnelReply } from "../core/exchange.ts";
 import { HeaderList } from "../core/headers.ts";
@@ -7,12 +6,14 @@ import type { Parking } from "../core/parking.ts";
 import type { SessionEnd } from "../core/session.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
+import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
 import type { Drain } from "./drain.ts";
 import { type Figures, increment } from "./figures.ts";
 import type { ListenerFacts, ListenerObserver } from "./listener.ts";
 import { type ExchangeObserver, LiveExchange } from "./live-exchange.ts";
-import { Session, type SessionIdentity, type SessionObserver, trafficOf } from "./relay/session.ts";
+import { badRequestRecord, type ExchangeEnd, httpRecord, sessionCloseRecord, sessionOpenRecord } from "./records.ts";
+import { Session, type SessionIdentity, type SessionObserver } from "./relay/session.ts";
 import { formatPeer } from "./request-identity.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
@@ -43,6 +44,8 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   /** Exchanges under way; sessions do not count. */
   running = 0;
   readonly #options: ExchangeDeskOptions;
+  readonly #hosts = new TextCopies();
+  readonly #targets = new TextCopies();
 
   constructor(options: ExchangeDeskOptions) {
     this.#options = options;
@@ -51,7 +54,9 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   begin(arrival: Arrival): OpenExchange {
     const isRefused = this.drain !== undefined && arrival.incoming.kind === "handshake";
     const way = isRefused ? refuseDraining : arrival.way;
-    const exchange = new LiveExchange({ ...arrival, way, now: this.#options.wheel.clock(), observer: this });
+    const { incoming, listener, revision, route } = arrival;
+    const now = this.#options.wheel.clock();
+    const exchange = new LiveExchange({ incoming, listener, revision, route, way, now, observer: this });
     this.running++;
     return exchange;
   }
@@ -64,27 +69,10 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       onAccepted: (listener) => increment(figures.acceptedConnections, listener),
       onFault: (error) => this.onFault(error),
       onRefusedConnection: (limit) => increment(figures.refusedConnections, limit),
-      onBadRequest: ({ error, peer, listener, requestId }) => {
-        increment(figures.errors, error.code);
-        figures.of("").countRequest(error.status, 0);
-        this.#record(() => ({
-          kind: "http",
-          at: Date.now(),
-          requestId,
-          listener,
-          client: formatPeer(peer),
-          host: "",
-          method: "",
-          target: "",
-          isHandshake: error.code === "bad_handshake" || error.code === "upgrade_required",
-          status: error.status,
-          durationMs: 0,
-          bytesIn: 0,
-          bytesOut: 0,
-          tries: 0,
-          error: error.code,
-          cause: error.message,
-        }));
+      onBadRequest: (refusal) => {
+        increment(figures.errors, refusal.error.code);
+        figures.of("").countRequest(refusal.error.status, 0);
+        if (this.#isRecording) this.#record(() => badRequestRecord(refusal));
       },
     };
   }
@@ -97,19 +85,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     if (exchange.kind === "handshake") increment(route.handshakes, outcome.status);
     else route.countRequest(outcome.status, durationMs);
     if (error !== undefined) increment(figures.errors, error.code);
-    this.#record(() => ({
-      kind: "http",
-      at: Date.now(),
-      ...exchange.describe(),
-      isHandshake: exchange.kind === "handshake",
-      status: outcome.status,
-      durationMs,
-      bytesIn: outcome.bytesIn,
-      bytesOut: outcome.bytesOut,
-      tries: exchange.notes.tries,
-      ...(error === undefined ? {} : { error: error.code, cause: causeOf(error) }),
-      ...(exchange.notes.report === undefined ? {} : { report: exchange.notes.report }),
-    }));
+    if (this.#isRecording) this.#recordExchange(exchange, { outcome, durationMs, error });
   }
 
   onTunnel(exchange: LiveExchange, reply: TunnelReply, legs: { client: Wire; early: Parking }): void {
@@ -117,7 +93,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     const { sessions, figures, wheel } = this.#options;
     increment(figures.of(exchange.route.name).handshakes, 101);
     const session = new Session({
-      identity: identify(exchange, reply),
+      identity: this.#identify(exchange, reply),
       settings: exchange.route,
       client: legs.client,
       upstream: reply.upstream,
@@ -127,7 +103,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       observer: this,
     });
     sessions.add(session);
-    this.#recordOpen(session, exchange);
+    if (this.#isRecording) this.#recordOpen(session, exchange);
     legs.client.receiver = session.client;
     reply.upstream.receiver = session.upstream;
     try {
@@ -146,15 +122,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     sessions.remove(session);
     const durationMs = Date.now() - identity.openedAt;
     figures.of(identity.route).countClose(end, durationMs);
-    this.#record(() => ({
-      kind: "session-close",
-      at: Date.now(),
-      ...subjectOf(identity),
-      durationMs,
-      end,
-      fromClient: trafficOf(session.client),
-      fromUpstream: trafficOf(session.upstream),
-    }));
+    if (this.#isRecording) this.#recordClose(session, end, durationMs);
   }
 
   onRoundTrip(side: "client" | "upstream", ms: number): void {
@@ -166,68 +134,63 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     this.#options.onFault?.(error);
   }
 
+  #identify(exchange: LiveExchange, reply: TunnelReply): SessionIdentity {
+    return {
+      id: randomText(8, "hex"),
+      requestId: exchange.id,
+      route: exchange.route.name,
+      upstream: reply.upstreamName,
+      endpoint: reply.endpoint,
+      listener: exchange.listener,
+      client: formatPeer(exchange.client),
+      host: this.#hosts.of(exchange.head.authority),
+      target: this.#targets.of(exchange.head.target),
+      protocol: reply.protocol,
+      openedAt: Date.now(),
+      revision: exchange.revision,
+    };
+  }
+
+  // Each in a function of its own, so that nothing is allocated for records that nobody reads.
+  get #isRecording(): boolean {
+    return this.wantsRecords && this.#options.onRecord !== undefined;
+  }
+
+  #recordExchange(exchange: LiveExchange, end: ExchangeEnd): void {
+    this.#record(() => httpRecord(exchange, end));
+  }
+
   #recordOpen(session: Session, exchange: LiveExchange): void {
-    const { identity } = session;
-    this.#record(() => ({
-      kind: "session-open",
-      at: identity.openedAt,
-      ...subjectOf(identity),
-      handshakeMs: this.#options.wheel.clock() - exchange.startedAt,
-      tries: exchange.notes.tries,
-      ...(exchange.notes.report === undefined ? {} : { report: exchange.notes.report }),
-    }));
+    this.#record(() => sessionOpenRecord(session, exchange, this.#options.wheel.clock() - exchange.startedAt));
+  }
+
+  #recordClose(session: Session, end: SessionEnd, durationMs: number): void {
+    this.#record(() => sessionCloseRecord(session, end, durationMs));
   }
 
   #record(make: () => AccessRecord): void {
-    const { onRecord } = this.#options;
-    if (onRecord === undefined || !this.wantsRecords) return;
     try {
-      onRecord(make());
+      this.#options.onRecord?.(make());
     } catch (error) {
       this.onFault(error);
     }
   }
 }
 
-/** What the records of a session say of it. */
-function subjectOf(
-  identity: SessionIdentity,
-): AccessSubject & { readonly session: string; readonly protocol?: string } {
-  const { id, requestId, listener, client, host, target, route, upstream, endpoint, protocol } = identity;
-  const subject = { session: id, requestId, listener, client, host, method: "GET", target, route, upstream, endpoint };
-  return protocol === undefined ? subject : { ...subject, protocol };
-}
+/**
+ * Copies of texts, which do not keep the whole head alive of which a text is a part. Hosts and paths come again and again: the last
+ * copy serves until another text comes, and sessions share it.
+ */
+class TextCopies {
+  #last = "";
 
-/** A copy that does not keep the whole head alive, of which the text is a part. */
-function copyText(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
-}
-
-function identify(exchange: LiveExchange, reply: TunnelReply): SessionIdentity {
-  return {
-    id: randomBytes(8).toString("hex"),
-    requestId: exchange.id,
-    route: exchange.route.name,
-    upstream: reply.upstreamName,
-    endpoint: reply.endpoint,
-    listener: exchange.listener,
-    client: formatPeer(exchange.client),
-    host: copyText(exchange.head.authority),
-    target: copyText(exchange.head.target),
-    protocol: reply.protocol,
-    openedAt: Date.now(),
-    revision: exchange.revision,
-  };
+  of(text: string): string {
+    if (text !== this.#last) this.#last = Buffer.from(text, "latin1").toString("latin1");
+    return this.#last;
+  }
 }
 
 const refuseDraining: Next = async () => {
   const headers = HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 10))]]);
   throw new GatewayError("draining", "the gateway is shutting down", { headers });
 };
-
-/** The whole chain of causes, for the operator. */
-function causeOf(error: GatewayError): string {
-  const says = [error.message];
-  for (let { cause } = error; cause instanceof Error; cause = cause.cause) says.push(cause.message);
-  return says.join(": ");
-}

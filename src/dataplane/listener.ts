@@ -11,6 +11,7 @@ import { errorReply } from "./error-reply.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { listen, type PortListener } from "./net/listen.ts";
+import type { BadRequest } from "./records.ts";
 
 /** What exchanges have to know of their listener. */
 export type ListenerFacts = { readonly name: string; readonly isSecure: boolean; readonly trusted: IpRanges };
@@ -22,7 +23,7 @@ export interface ListenerObserver {
   /** An invariant of ours is broken, which cost one connection only. */
   onFault(error: unknown): void;
   onAccepted(listener: string): void;
-  onBadRequest(refusal: { error: GatewayError; peer: PeerAddress; listener: string; requestId: string }): void;
+  onBadRequest(refusal: BadRequest): void;
 }
 
 export type ListenerOptions = {

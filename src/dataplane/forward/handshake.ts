@@ -54,7 +54,7 @@ function toTunnel(switched: Switched): Reply {
     ? headers.all("sec-websocket-extensions").join(", ")
     : undefined;
   removeHopByHop(headers);
-  for (const name of handshakeFields) headers.delete(name);
+  headers.deleteAll(handshakeFields);
   return {
     kind: "tunnel",
     headers,
@@ -68,14 +68,14 @@ function toTunnel(switched: Switched): Reply {
 }
 
 /** Fields of a 101 that are the handshake's own or mean nothing to the client behind a gateway. */
-const handshakeFields = [
-  "Sec-WebSocket-Accept",
-  "Sec-WebSocket-Protocol",
-  "Sec-WebSocket-Extensions",
-  "Sec-WebSocket-Version",
-  "Content-Length",
-  "Alt-Svc",
-] as const;
+const handshakeFields: ReadonlySet<string> = new Set([
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "sec-websocket-version",
+  "content-length",
+  "alt-svc",
+]);
 
 /** What is wrong with a 101, if anything is. */
 function switchProblem({ exchange, head, key }: Switched): string | undefined {

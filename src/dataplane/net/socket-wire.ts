@@ -25,6 +25,7 @@ export class SocketWire implements Wire, SocketOwner {
   readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
   #isEnding = false;
+  #hasPeerEnded = false;
   #isClosed = false;
 
   constructor(options: SocketWireOptions) {
@@ -63,7 +64,7 @@ export class SocketWire implements Wire, SocketOwner {
   end(): void {
     if (this.#isClosed || this.#isEnding) return;
     this.#isEnding = true;
-    if (this.queued === 0) this.#socket.shutdown();
+    if (this.queued === 0) this.#sendEnd();
   }
 
   destroy(): void {
@@ -89,12 +90,13 @@ export class SocketWire implements Wire, SocketOwner {
     if (queue.bytes === before) return;
     if (queue.bytes === 0) {
       this.#queue = undefined;
-      if (this.#isEnding) this.#socket.shutdown();
+      if (this.#isEnding) this.#sendEnd();
     }
-    this.receiver.onWritable();
+    if (!this.#isClosed) this.receiver.onWritable();
   }
 
   ended(): void {
+    this.#hasPeerEnded = true;
     if (!this.#isClosed) this.receiver.onEnd();
   }
 
@@ -117,6 +119,12 @@ export class SocketWire implements Wire, SocketOwner {
 
   /** Only dialling can be refused. */
   refused(): void {}
+
+  /** Behind the peer's FIN there is nothing left to read, and closing sends ours: one system call instead of two. */
+  #sendEnd(): void {
+    if (this.#hasPeerEnded) this.#socket.end();
+    else this.#socket.shutdown();
+  }
 
   #finish(error: Error | undefined): void {
     if (this.#isClosed) return;
