@@ -31,18 +31,18 @@ export function checkAcross(draft: Draft, parts: Parts): void {
     const says = "every endpoint has weight 0, so none takes anything";
     report(draft, ["upstreams", name, "endpoints"], { severity: "warning", says, try: "give one of them a weight" });
   }
-  if (parts.routes.size === 0) {
+  if (parts.routes.size === 0 && !draft.findings.isWrong(["routes"])) {
     const says = "there are no routes, so every request gets 404";
     report(draft, ["routes"], { severity: "warning", says, try: "add routes: { all: { to: name-of-an-upstream } }" });
   }
   // What cannot be read may be what uses an upstream, or what comes before a route.
-  if ([...parts.routes.values()].some((entry) => entry.whole === undefined)) return;
+  if (draft.findings.holdsWrong(["routes"])) return;
   warnOfUnused(draft, parts);
   warnOfUnreachable(draft, parts.routes);
 }
 
 function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
-  if (listeners.size === 0) {
+  if (listeners.size === 0 && !draft.findings.isWrong(["listeners"])) {
     const says = "there are no listeners, so nobody can connect";
     report(draft, ["listeners"], { says, try: 'add listeners: { web: { address: ":8080" } }' });
   }
@@ -67,7 +67,7 @@ function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
 function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstreams: Parts["upstreams"]): void {
   const targets = targetsOf(route.to);
   for (const [at, { upstream }] of targets.entries()) {
-    if (upstreams.has(upstream)) continue;
+    if (upstreams.has(upstream) || isMisread(draft, upstream)) continue;
     const meant = nearest(upstream, upstreams.keys());
     const place = whereNamed(draft, ["routes", name, "to"], at);
     report(draft, place, {
@@ -93,10 +93,16 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
   }
 }
 
+/** Is there such an upstream, or may there be one, in what could not be read? */
+function isMisread({ findings }: Draft, upstream: string): boolean {
+  return findings.isWrong(["upstreams"]) || findings.holdsWrong(["upstreams", upstream]);
+}
+
 /** Is there a `to`, however wrong it may be, or a key that was meant to be one and is reported as unknown? */
 function namesTarget(draft: Draft, name: string): boolean {
   const known = Object.keys(routeSchema.shape);
   const keys = treeAt(draft.root, ["routes", name])?.members?.keys() ?? [];
+  if (draft.findings.holdsWrong(["routes", name, "to"])) return true;
   return [...keys].some((key) => key === "to" || (!known.includes(key) && nearest(key, known) === "to"));
 }
 

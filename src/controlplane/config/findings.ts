@@ -12,6 +12,9 @@ export type Problem = {
 /** Collects everything that is wrong or doubtful in a configuration. */
 export class Findings {
   readonly #issues: Issue[] = [];
+  /** Paths, formatted, of errors; and those of everything around them. */
+  readonly #wrong = new Set<string>();
+  readonly #aroundWrong = new Set<string>();
   #errors = 0;
 
   get hasErrors(): boolean {
@@ -21,9 +24,28 @@ export class Findings {
   /** A problem at a spot of a text that may not have become a tree. */
   addAt(spot: Spot, path: Path, problem: Problem): void {
     const severity = problem.severity ?? "error";
-    if (severity === "error") this.#errors++;
+    if (severity === "error") {
+      this.#errors++;
+      this.markWrong(path);
+    }
     const at = { source: spot.source, line: spot.line, column: spot.column, path: formatPath(path) };
     this.#issues.push({ severity, at, says: problem.says, ...(problem.try === undefined ? {} : { try: problem.try }) });
+  }
+
+  /** Something was meant to be at `path`, and what is wrong with it is told elsewhere. */
+  markWrong(path: Path): void {
+    this.#wrong.add(formatPath(path));
+    for (let steps = path.length; steps >= 0; steps--) this.#aroundWrong.add(formatPath(path.slice(0, steps)));
+  }
+
+  /** Is exactly this wrong? Then what is missing because of it needs no words of its own. */
+  isWrong(path: Path): boolean {
+    return this.#wrong.has(formatPath(path));
+  }
+
+  /** Is this wrong, or anything in it? */
+  holdsWrong(path: Path): boolean {
+    return this.#aroundWrong.has(formatPath(path));
   }
 
   /** A problem with the value at `path`. */

@@ -77,6 +77,7 @@ export function checkTopLevel(draft: Draft, known: readonly string[]): void {
   for (const key of draft.root.members?.keys() ?? []) {
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
+    if (meant !== undefined) draft.findings.markWrong([meant]);
     draft.findings.addToKey(draft.root, [key], {
       says: `there is no key ${JSON.stringify(key)} here`,
       try: meant === undefined ? `the keys are ${known.join(", ")}` : `write ${meant}`,

@@ -51,6 +51,8 @@ function translate(issue: SchemaIssue, base: Path, root: Tree, findings: Finding
         : describe(tree.value);
     return findings.add(root, path, { says, try: issue.message });
   }
+  // What could not even be read has its words already.
+  if (findings.holdsWrong(path)) return;
   findings.addToKey(root, path, { says: "this is missing", try: issue.message });
 }
 
