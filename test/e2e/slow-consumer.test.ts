@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { makeFrame } from "../support/frames.ts";
+import { makeFrame, someMask } from "../support/frames.ts";
 import { handshake } from "../support/handshake.ts";
 import { Metrics } from "../support/metrics.ts";
 import { highest, residentMemory } from "../support/process-figures.ts";
@@ -16,6 +16,7 @@ const mark = 262_144 + 524_288;
 const offered = 200 * megabyte;
 
 let flood: ScriptedBackend;
+let deaf: ScriptedBackend;
 let app: WsApp;
 let gateway: RunningGateway;
 let port = 0;
@@ -26,8 +27,15 @@ beforeAll(async () => {
     connection.switch(await connection.request());
     for (let sent = 0; sent < offered; sent += piece.length) connection.write(piece);
   });
+  deaf = ScriptedBackend.open(async (connection) => {
+    connection.switch(await connection.request()).pause();
+  });
   app = await WsApp.open(echo);
-  const upstreams = { flood: [`127.0.0.1:${flood.port}`], echo: [`127.0.0.1:${app.port}`] };
+  const upstreams = {
+    deaf: [`127.0.0.1:${deaf.port}`],
+    flood: [`127.0.0.1:${flood.port}`],
+    echo: [`127.0.0.1:${app.port}`],
+  };
   gateway = await RunningGateway.open(siteYaml({ upstreams }));
   port = gateway.ready.listeners[0]?.port ?? 0;
 });
@@ -36,6 +44,7 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]();
   await app[Symbol.asyncDispose]();
   await flood[Symbol.asyncDispose]();
+  await deaf[Symbol.asyncDispose]();
 });
 
 /** A client that asks for a flood and reads nothing of it. */
@@ -63,8 +72,8 @@ async function roundTrips(count: number): Promise<number[]> {
   return times.sort((a, b) => a - b);
 }
 
-async function queuedBytes(): Promise<number> {
-  return (await Metrics.read(gateway.ready.admin)).sum("causeway_queued_bytes", 'towards="client"');
+async function queuedBytes(towards: "client" | "upstream" = "client"): Promise<number> {
+  return (await Metrics.read(gateway.ready.admin)).sum("causeway_queued_bytes", `towards="${towards}"`);
 }
 
 test("AC-12.1: clients that read nothing of a flood cost no more than the marks", async () => {
@@ -88,6 +97,28 @@ test("AC-12.1: clients that read nothing of a flood cost no more than the marks"
   expect(Math.max(...items.map((item) => item.queuedToClient))).toBeLessThan(mark);
   for (const client of [warm, ...clients]) client.reset();
   await until(async () => (await queuedBytes()) === 0, 15_000);
+}, 60_000);
+
+test("AC-12.1: backends that read nothing stop their clients, and cost no more than the marks", async () => {
+  const pid = gateway.ready.workerPid;
+  const before = residentMemory(pid);
+  const piece = makeFrame({ opcode: 2, payload: Buffer.alloc(megabyte - 14), mask: someMask });
+  const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(port)));
+  for (const client of clients) {
+    client.write(handshake({ target: "/deaf/" }));
+    expect((await client.response()).status).toBe(101);
+    for (let sent = 0; sent < 20; sent++) client.write(piece);
+  }
+  const most = await highest(
+    () => residentMemory(pid),
+    until(async () => (await queuedBytes("upstream")) > 20 * 262_144, 10_000),
+  );
+  expect(await queuedBytes("upstream")).toBeLessThan(20 * mark);
+  expect(most - before).toBeLessThan(20 * mark + 16 * megabyte);
+  // The kernel's own buffers take a few megabytes, and the rest stays where it came from.
+  for (const client of clients) expect(client.queued).toBeGreaterThan(5 * megabyte);
+  for (const connection of [...clients, ...deaf.connections]) connection.reset();
+  await until(async () => (await queuedBytes("upstream")) === 0);
 }, 60_000);
 
 test("AC-12.2: other sessions do not feel a client that reads nothing, nor its end", async () => {
