@@ -3,7 +3,7 @@ import { SessionBench } from "../../test/support/session-bench.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { Drain } from "./drain.ts";
 
-test("a drain closes 10,000 sessions at uniformly random moments of its window", () => {
+test("AC-2.1: a drain closes 10,000 sessions at uniformly random moments of its window", () => {
   const wheel = new TimerWheel({ clock: "simulated" });
   const windowMs = 30_000;
   const drain = new Drain({ plan: { windowMs, code: 1012, reason: "" }, why: "drain", wheel });

@@ -67,7 +67,7 @@ test("AC-4.3: a client that closes with 4321 at once is heard every time", async
   expect(ends).toEqual(Array.from({ length: 200 }, () => ({ code: 4321, reason: "test" })));
 });
 
-test("AC-4.2: a backend that vanishes is 1014 for the client, or the configured code, within a second", async () => {
+test("AC-4.2, AC-27.1: a backend that vanishes is 1014 for the client, or the configured code, within a second", async () => {
   await using app = await WsApp.open((peer) => peer.socket.terminate());
   await using fixture = GatewayFixture.open({
     to: [app],

@@ -10,7 +10,7 @@ import { siteYaml } from "../support/site-yaml.ts";
 import { until } from "../support/until.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
-test("AC-26.2: a worker that runs out of descriptors refuses new connections with 503; sessions and admin API go on", async () => {
+test("AC-26.2, S27: a worker that runs out of descriptors refuses new connections with 503; sessions and admin API go on", async () => {
   await using app = await WsApp.open(echo);
   const yaml = siteYaml({ upstreams: { app: [`127.0.0.1:${app.port}`] } });
   await using gateway = await RunningGateway.open(yaml, { descriptors: 256 });
@@ -88,7 +88,7 @@ test("AC-26.1: past the limit of pending handshakes one gets 503, past that of i
   }
 });
 
-test("AC-26.3: among thousands of half handshakes good clients still connect quickly", async () => {
+test("AC-26.3, S27: among thousands of half handshakes good clients still connect quickly", async () => {
   await using app = await WsApp.open(echo);
   await using fixture = GatewayFixture.open({ to: [app], listener: { limits: { pendingPerAddress: 10_000 } } });
   const half = handshake().slice(0, 60);

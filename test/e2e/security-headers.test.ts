@@ -129,7 +129,7 @@ for (const kind of ["GET", "Upgrade"] as const) {
       }
     });
 
-    test(`AC-24.1: Origin and Host arrive as they came (${kind})`, async () => {
+    test(`AC-14.1, AC-24.1: Origin and Host arrive as they came (${kind})`, async () => {
       const seen = await seenUpstream(kind, { Host: "App.Example:8080", Origin: "https://other.example" });
       expect([header(seen, "host"), header(seen, "origin")]).toEqual(["App.Example:8080", "https://other.example"]);
       expect([header(seen, "x-forwarded-host"), header(seen, "x-forwarded-port")]).toEqual([

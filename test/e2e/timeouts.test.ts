@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { SessionCloseRecord } from "../../src/core/access-record.ts";
 import { makeFrame, readFrames, someMask } from "../support/frames.ts";
-import { GatewayFixture } from "../support/gateway-fixture.ts";
+import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake } from "../support/handshake.ts";
 import { errorCode } from "../support/http-message.ts";
 import { friendly, ScriptedBackend, silent } from "../support/scripted-backend.ts";
@@ -36,6 +36,20 @@ test("AC-3.2: an upstream that sends half a head counts as one that never answer
   await using fixture = GatewayFixture.open({ to: [backend], route: { timeouts: { handshake: "300ms" } } });
   const client = await fixture.connect();
   expect((await client.write(handshake()).response()).status).toBe(504);
+});
+
+test("AC-3.1: a route that says nothing has the published settings", () => {
+  expect(snapshotOf({}).routes[0]).toMatchObject({
+    timeouts: {
+      connectMs: 5000,
+      handshakeMs: 10_000,
+      idleMs: 0,
+      lifetimeMs: 0,
+      closeMs: 5000,
+      requestMs: 60_000,
+    },
+    keepalive: { pingMs: 30_000, misses: 3 },
+  });
 });
 
 test("AC-3.1: no timer of HTTP touches a session", async () => {
@@ -124,7 +138,7 @@ test("AC-3.1: a silent session whose peers answer pings stays, and no ping of th
   expect(session?.summary().clientRttMs).toBeLessThan(100);
 });
 
-test("AC-26.1: a handshake that comes byte by byte is ended in time", async () => {
+test("AC-26.1, S27: a handshake that comes byte by byte is ended in time", async () => {
   await using backend = ScriptedBackend.open(friendly);
   await using fixture = GatewayFixture.open({ to: [backend], listener: { timeouts: { head: "400ms" } } });
   const client = await fixture.connect();

@@ -6,7 +6,7 @@ import { checkOriginDefault, createOrigin } from "./origin.ts";
 
 const cookie = ["Cookie", "session=1"] as const;
 
-describe("the filter origin", () => {
+describe("AC-14.2, AC-14.4: the filter origin", () => {
   const cases: readonly [
     allow: readonly string[],
     origin: string | undefined,
@@ -101,7 +101,7 @@ describe("the filter origin", () => {
   });
 });
 
-describe("the default check of Origin", () => {
+describe("AC-14.3: the default check of Origin", () => {
   const cases: readonly [says: string, asked: ExchangeParts, outcome: string][] = [
     ["a handshake with cookies from another origin", { headers: [["Origin", "https://evil.example"], cookie] }, "403"],
     ["a handshake with cookies from an opaque origin", { headers: [["Origin", "null"], cookie] }, "403"],

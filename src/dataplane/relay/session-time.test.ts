@@ -5,7 +5,7 @@ import { clientFrame, SessionBench } from "../../../test/support/session-bench.t
 const day = 24 * 3_600_000;
 
 describe("keepalive", () => {
-  test("a silent session whose peers answer pings stays for a day, and no other timer ends it", () => {
+  test("AC-3.1: a silent session whose peers answer pings stays for a day, and no other timer ends it", () => {
     const bench = new SessionBench({ keepalive: { pingMs: 30_000, misses: 3 } });
     bench.pass(day, () => bench.answerPings());
     expect(bench.ends).toEqual([]);
