@@ -99,7 +99,8 @@ export class UpstreamSet {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
     try {
-      return await dial({ ...options, keeper: this.#keeper });
+      const { to, receiver, wheel, timeoutMs } = options;
+      return await dial({ to, receiver, wheel, timeoutMs, keeper: this.#keeper });
     } catch (error) {
       this.#descriptors.closed();
       throw error;

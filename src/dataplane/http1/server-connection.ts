@@ -12,6 +12,7 @@ import { Lingering } from "./lingering.ts";
 import { MessageWriter } from "./message-writer.ts";
 import type { ParsedRequest } from "./request-head.ts";
 import { RequestReader } from "./request-reader.ts";
+import { latin1 } from "./syntax.ts";
 import { interimHead, responseHead, switchingHead } from "./write-response.ts";
 
 export type ServerOptions = {
@@ -232,7 +233,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (request === undefined) return;
     const interim = (status: number, headers: ResponseReply["headers"]): void => {
       if (this.#open === open && this.#writer === undefined && request.version === 11) {
-        wire.write(Buffer.from(interimHead(status, headers), "latin1"));
+        wire.write(latin1(interimHead(status, headers)));
       }
     };
     const open = host.begin({ kind, head: request.head, body: this.#body, peer: wire.peer, interim });
@@ -265,7 +266,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const early = this.#early ?? new Parking();
     this.#leave();
     const key = this.#request?.head.headers.get("sec-websocket-key") ?? "";
-    wire.write(Buffer.from(switchingHead(reply, acceptFor(key)), "latin1"));
+    wire.write(latin1(switchingHead(reply, acceptFor(key))));
     this.resumeReading();
     this.#open = undefined;
     open.openSession(reply, wire, early);
@@ -281,6 +282,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const canKeep = keepAlive && (this.#body === undefined || this.#body.isOver || reply.status < 300);
     const context = { method: request.head.method, version: request.version, keepAlive: canKeep };
     const { head, framing } = responseHead(reply, context);
+    if (!keepAlive && (this.#body === undefined || this.#body.isOver)) this.#readNoFurther();
     this.#state = "exchange";
     this.#setPending(false);
     this.#writer = new MessageWriter({
@@ -292,6 +294,13 @@ export class ServerConnection implements Receiver, BodyOwner {
     });
     this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
     this.#writer.start();
+  }
+
+  /** Nothing more will be answered: what comes is dropped, because behind it stands the client's end. */
+  #readNoFurther(): void {
+    this.#isOutOfStep = true;
+    this.#early = undefined;
+    this.resumeReading();
   }
 
   /** False if the client has ended its direction and everything it asked for is answered. */
@@ -396,7 +405,9 @@ export class ServerConnection implements Receiver, BodyOwner {
     const body = this.#body;
     this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
     if (writer !== undefined) {
-      if ((writer.isBlocked || this.#hasPeerEnded) && !writer.hasProgressed) return this.#clientGone();
+      // With much sent ahead of its turn the client's end could not be seen.
+      const isDeaf = this.#isReadingPaused && (body === undefined || body.isOver);
+      if ((writer.isBlocked || this.#hasPeerEnded || isDeaf) && !writer.hasProgressed) return this.#clientGone();
       writer.hasProgressed = false;
       return;
     }

@@ -1,5 +1,6 @@
 import { GatewayError } from "../../core/errors.ts";
 import { HeaderList } from "../../core/headers.ts";
+import { NameCache } from "./name-cache.ts";
 
 const CR = 13;
 const LF = 10;
@@ -30,7 +31,7 @@ export function isToken(text: string): boolean {
  * a bare CR or LF, and control bytes are errors.
  */
 export function parseFields(
-  input: { bytes: Uint8Array; text: string; from: number; end: number },
+  input: { bytes: Buffer; text: string; from: number; end: number },
   limits: FieldLimits,
 ): HeaderList {
   const { bytes, text, end } = input;
@@ -40,7 +41,8 @@ export function parseFields(
   let at = input.from;
   while (at < end) {
     const nameFrom = at;
-    while ((classes[bytes[at] as number] as number) & token) at++;
+    let hash = 0;
+    for (; (classes[bytes[at] as number] as number) & token; at++) hash = (hash * 31 + (bytes[at] as number)) | 0;
     const nameEnd = at;
     if (nameEnd === nameFrom || bytes[at] !== COLON) throw badLine(bytes[nameFrom] as number, bytes[at] as number);
     at++;
@@ -53,13 +55,14 @@ export function parseFields(
     at += 2;
     if (names.length >= limits.headers)
       throw new GatewayError("head_too_large", `more than ${limits.headers} header lines`);
-    const name = text.substring(nameFrom, nameEnd);
-    names.push(name);
-    keys.push(name.toLowerCase());
+    names.push(nameCache.find(bytes, hash, nameFrom, nameEnd));
+    keys.push(nameCache.key);
     values.push(text.substring(valueFrom, valueEnd));
   }
   return new HeaderList({ names, keys, values });
 }
+
+const nameCache = new NameCache();
 
 function badLine(first: number, found: number): GatewayError {
   if (first === SPACE || first === TAB) return new GatewayError("bad_request", "a header line is folded");

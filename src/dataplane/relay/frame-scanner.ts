@@ -178,14 +178,15 @@ export class FrameScanner implements Traffic {
 
   #control(bytes: Uint8Array, at: number, from: number, length: number): number {
     if (bytes.length - at < length) return at;
-    const frame = bytes.subarray(at, at + length);
-    const code = (frame[0] as number) & 0x0f;
-    if (code === opcode.close) return this.#close(bytes, at, from, frame);
-    this.frames++;
+    const code = (bytes[at] as number) & 0x0f;
     if (code === opcode.ping) {
+      this.frames++;
       this.pings++;
       return at + length;
     }
+    const frame = at === 0 && length === bytes.length ? bytes : bytes.subarray(at, at + length);
+    if (code === opcode.close) return this.#close(bytes, at, from, frame);
+    this.frames++;
     this.pongs++;
     if (this.#listener.onPong(this.#payload(frame))) return at + length;
     this.#pass(bytes, from, at);
@@ -194,16 +195,13 @@ export class FrameScanner implements Traffic {
   }
 
   #close(bytes: Uint8Array, at: number, from: number, frame: Uint8Array): number {
-    const payload = this.#payload(frame);
-    const code =
-      payload.length === 0 ? 1005 : payload.length === 1 ? -1 : ((payload[0] as number) << 8) | (payload[1] as number);
-    if (code !== 1005 || payload.length > 0) {
-      if (!isSendableCloseCode(code)) {
-        const says = code < 0 ? "a Close frame has half a code" : `the close code ${code} must not be sent`;
-        return this.#violate(bytes, from, at, violation(says));
-      }
+    const length = (frame[1] as number) & 0x7f;
+    const code = this.#closeCode(frame, length);
+    if (length > 0 && !isSendableCloseCode(code)) {
+      const says = code < 0 ? "a Close frame has half a code" : `the close code ${code} must not be sent`;
+      return this.#violate(bytes, from, at, violation(says));
     }
-    const reason = utf8(payload.subarray(2));
+    const reason = length > 2 ? utf8(this.#payload(frame).subarray(2)) : "";
     if (reason === undefined)
       return this.#violate(bytes, from, at, { code: 1007, says: "a close reason is not UTF-8" });
     this.#pass(bytes, from, at);
@@ -211,6 +209,13 @@ export class FrameScanner implements Traffic {
     this.#isOver = true;
     this.#listener.onCloseFrame(frame, code, reason);
     return -1;
+  }
+
+  /** 1005 if there is none, -1 if there is half of one. */
+  #closeCode(frame: Uint8Array, length: number): number {
+    if (length < 2) return length === 0 ? 1005 : -1;
+    if (!this.#isMasked) return ((frame[2] as number) << 8) | (frame[3] as number);
+    return (((frame[6] as number) ^ (frame[2] as number)) << 8) | ((frame[7] as number) ^ (frame[3] as number));
   }
 
   /** The unmasked payload of a whole control frame. */

@@ -319,17 +319,18 @@ export class Session implements LegOwner {
   #describeEnd(): SessionEnd {
     const { client, upstream } = this;
     const closing = this.#closing ?? { reason: "internal", initiator: "gateway", detail: undefined };
-    return {
+    const end: { -readonly [Key in keyof SessionEnd]: SessionEnd[Key] } = {
       reason: closing.reason,
       initiator: closing.initiator,
-      ...(client.closeReceived === undefined ? {} : { clientCode: client.closeReceived }),
-      ...(client.closeSent === undefined ? {} : { sentToClient: client.closeSent }),
-      ...(upstream.closeReceived === undefined ? {} : { upstreamCode: upstream.closeReceived }),
-      ...(upstream.closeSent === undefined ? {} : { sentToUpstream: upstream.closeSent }),
-      ...(this.#closeReason === "" ? {} : { closeReason: this.#closeReason }),
-      ...(closing.detail === undefined ? {} : { detail: closing.detail }),
       isClean: isClean(client) && isClean(upstream),
     };
+    if (client.closeReceived !== undefined) end.clientCode = client.closeReceived;
+    if (client.closeSent !== undefined) end.sentToClient = client.closeSent;
+    if (upstream.closeReceived !== undefined) end.upstreamCode = upstream.closeReceived;
+    if (upstream.closeSent !== undefined) end.sentToUpstream = upstream.closeSent;
+    if (this.#closeReason !== "") end.closeReason = this.#closeReason;
+    if (closing.detail !== undefined) end.detail = closing.detail;
+    return end;
   }
 }
 
