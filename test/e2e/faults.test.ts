@@ -21,14 +21,18 @@ function faultYaml(matrix: FaultMatrix): string {
 }
 
 /** Waits until nothing is held that was not held before. */
-async function settled(gateway: RunningGateway, before: Holdings, deadlineMs: number): Promise<void> {
+async function settled(
+  gateway: RunningGateway,
+  matrix: FaultMatrix,
+  how: { readonly before: Holdings; readonly deadlineMs: number },
+): Promise<void> {
   let left: string[] = [];
   const isBack = async () => {
-    left = leftOver(before, await holdings(gateway));
+    left = leftOver(how.before, await holdings(gateway));
     await Bun.sleep(20);
-    return left.length === 0;
+    return left.length === 0 && matrix.starting === 0;
   };
-  await until(isBack, deadlineMs).catch(() => {});
+  await until(isBack, how.deadlineMs).catch(() => {});
   expect(left).toEqual([]);
 }
 
@@ -38,7 +42,7 @@ test("AC-6.1: after every fault of either side at every moment nothing is left, 
   const port = gateway.ready.listeners[0]?.port ?? 0;
   const start = await holdings(gateway);
   for (const cell of cells) matrix.play(port, cell, 1);
-  await settled(gateway, { ...start, timers: start.timers + 1 }, 8000);
+  await settled(gateway, matrix, { before: start, deadlineMs: 8000 });
   matrix.clear();
   const before = await holdings(gateway);
   const imbalances: string[] = [];
@@ -49,7 +53,7 @@ test("AC-6.1: after every fault of either side at every moment nothing is left, 
       const now = await holdings(gateway);
       if (now.balance !== now.sessions) imbalances.push(`${now.sessions} open, ${now.balance} by the counters`);
     }
-    await settled(gateway, { ...before, timers: before.timers + 1 }, 8000);
+    await settled(gateway, matrix, { before, deadlineMs: 8000 });
     expect(matrix.hanging).toEqual([]);
     for (const code of matrix.closeCodes) expect([1000, 1001, 1014, 4000]).toContain(code);
     matrix.clear();

@@ -18,13 +18,20 @@ export const cells: readonly Cell[] = (["client", "backend"] as const).flatMap((
   ),
 );
 
-type Trial = { readonly cell: Cell; client: FaultPeer | undefined; backend: FaultPeer | undefined };
+type Trial = {
+  readonly cell: Cell;
+  isStarting: boolean;
+  client: FaultPeer | undefined;
+  backend: FaultPeer | undefined;
+};
 
 /** Good and bad clients and backends, on both sides of a gateway.  */
 export class FaultMatrix implements Disposable {
   readonly #listener: Bun.TCPSocketListener<FaultPeer>;
   readonly deadPort: number;
-  readonly #trials: Trial[] = [];
+  readonly #trials = new Map<number, Trial>();
+  /** Never used twice, so that a backend that comes late is not taken for another trial's. */
+  #lastId = 0;
   /** Backends that go wrong as soon as they are connected to, and do not know yet by which trial. */
   readonly #rash = new Map<Fault, Bun.TCPSocketListener<FaultPeer>>();
   readonly #rashPeers: FaultPeer[] = [];
@@ -59,7 +66,7 @@ export class FaultMatrix implements Disposable {
 
   /** Every peer that behaved well and was not let go. */
   get hanging(): string[] {
-    return this.#trials.flatMap(({ cell, client, backend }) => {
+    return [...this.#trials.values()].flatMap(({ cell, client, backend }) => {
       const good = cell.side === "client" ? backend : client;
       return good === undefined || good.isClosed ? [] : [Object.values(cell).join(" ")];
     });
@@ -68,25 +75,25 @@ export class FaultMatrix implements Disposable {
   /** Codes of all Close frames that came to anybody. */
   get closeCodes(): ReadonlySet<number> {
     return new Set(
-      this.#trials.flatMap(({ client, backend }) => [...(client?.closeCodes ?? []), ...(backend?.closeCodes ?? [])]),
+      [...this.#trials.values()].flatMap(({ client, backend }) => [
+        ...(client?.closeCodes ?? []),
+        ...(backend?.closeCodes ?? []),
+      ]),
     );
   }
 
-  /** What the good clients of a cell were answered: a status, and the Close codes. */
-  answers(cell: Partial<Cell>): ReadonlySet<string> {
-    const isMeant = (trial: Trial) =>
-      Object.entries(cell).every(([key, value]) => Reflect.get(trial.cell, key) === value);
-    return new Set(
-      this.#trials.filter(isMeant).map(({ client }) => [client?.status, ...(client?.closeCodes ?? [])].join(" ")),
-    );
+  /** Clients that have not come as far as their connection, or its refusal. */
+  get starting(): number {
+    return [...this.#trials.values()].filter((trial) => trial.isStarting).length;
   }
 
   /** Lets go of all connections, and forgets the trials. */
   clear(): void {
-    for (const { client, backend } of this.#trials.splice(0)) {
+    for (const { client, backend } of this.#trials.values()) {
       if (client?.isClosed === false) client.drop();
       if (backend?.isClosed === false) backend.drop();
     }
+    this.#trials.clear();
     for (const peer of this.#rashPeers.splice(0)) if (!peer.isClosed) peer.drop();
   }
 
@@ -106,12 +113,13 @@ export class FaultMatrix implements Disposable {
   }
 
   #start(port: number, cell: Cell): void {
-    const id = this.#trials.length;
-    const trial: Trial = { cell, client: undefined, backend: undefined };
-    this.#trials.push(trial);
+    const id = ++this.#lastId;
+    const trial: Trial = { cell, isStarting: true, client: undefined, backend: undefined };
+    this.#trials.set(id, trial);
     const events = {
       onOpen: (peer: FaultPeer) => {
         trial.client = peer;
+        trial.isStarting = false;
         this.#clientOpened(trial, id);
       },
       onHead: (peer: FaultPeer) => peer.status === 101 && clientSwitched(trial, peer),
@@ -124,7 +132,9 @@ export class FaultMatrix implements Disposable {
       port,
       allowHalfOpen: true,
       socket: FaultPeer.handlers("client", () => events),
-    }).catch(() => {});
+    }).catch(() => {
+      trial.isStarting = false;
+    });
   }
 
   #clientOpened({ cell, client }: Trial, id: number): void {
@@ -138,8 +148,8 @@ export class FaultMatrix implements Disposable {
     let trial: Trial | undefined;
     return {
       onHead: (peer: FaultPeer, head: string) => {
-        trial = this.#trials[Number(/^GET \/(\d+) /.exec(head)?.[1])];
-        if (trial === undefined) return;
+        trial = this.#trials.get(Number(/^GET \/(\d+) /.exec(head)?.[1]));
+        if (trial === undefined) return peer.drop();
         trial.backend = peer;
         backendAsked(trial, peer, head);
       },

@@ -15,23 +15,31 @@ type Ready = {
   readonly workerPid: number;
 };
 
+export type RunningOptions = {
+  /** The limit of open files, of the worker too. */
+  readonly descriptors?: number;
+  /** False forgets the access log; events are always kept. */
+  readonly keepsAccess?: boolean;
+};
+
 /** `causeway run` as a process of its own with one configuration file in a folder of its own. */
 export class RunningGateway implements AsyncDisposable {
   readonly file: string;
   readonly lines: LogLine[] = [];
   readonly #folder: string;
+  readonly #keepsAccess: boolean;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** What it wrote that is no JSON, and all of standard error. */
   said = "";
 
-  /** `descriptors` is the limit of open files, of the worker too. */
-  constructor(yaml: string, limits: { readonly descriptors?: number } = {}) {
+  constructor(yaml: string, how: RunningOptions = {}) {
+    this.#keepsAccess = how.keepsAccess ?? true;
     this.#folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
     this.file = join(this.#folder, "causeway.yaml");
     this.write(yaml);
     const command = [...selfCommand(), "run", this.file];
-    const limited = ["sh", "-c", `ulimit -n ${limits.descriptors} && exec "$@"`, "sh", ...command];
-    this.#process = Bun.spawn(limits.descriptors === undefined ? command : limited, {
+    const limited = ["sh", "-c", `ulimit -n ${how.descriptors} && exec "$@"`, "sh", ...command];
+    this.#process = Bun.spawn(how.descriptors === undefined ? command : limited, {
       stdio: ["ignore", "pipe", "pipe"],
     });
     void this.#read(this.#process.stdout);
@@ -39,8 +47,8 @@ export class RunningGateway implements AsyncDisposable {
   }
 
   /** Starts it and waits until it is ready. */
-  static async open(yaml: string, limits: { readonly descriptors?: number } = {}): Promise<RunningGateway> {
-    const gateway = new RunningGateway(yaml, limits);
+  static async open(yaml: string, how: RunningOptions = {}): Promise<RunningGateway> {
+    const gateway = new RunningGateway(yaml, how);
     await until(() => gateway.event("ready") !== undefined || gateway.#process.exitCode !== null, 10_000);
     if (gateway.event("ready") === undefined) throw new Error(`the gateway did not start: ${gateway.said}`);
     return gateway;
@@ -95,6 +103,8 @@ export class RunningGateway implements AsyncDisposable {
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     const lines = new LineSplitter(16 * 1024 * 1024, (line) => {
+      // Without reading it: there may be millions.
+      if (!this.#keepsAccess && line.startsWith("{") && !line.includes('"kind":"event"')) return;
       if (line.startsWith("{")) this.lines.push(JSON.parse(line) as LogLine);
       else this.said += `${line}\n`;
     });
