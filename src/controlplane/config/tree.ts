@@ -4,6 +4,37 @@ export type Spot = { readonly source: string; readonly line: number; readonly co
 /** A text that a tree was read from; turns an offset into a spot. */
 export type Origin = { readonly source: string; readonly spotAt: (offset: number) => Spot };
 
+/** The origin of what a text holds. */
+export function originOf({ source, text }: { readonly source: string; readonly text: string }): Origin {
+  let starts: readonly number[] | undefined;
+  return {
+    source,
+    spotAt: (offset) => {
+      // Most texts are never asked.
+      starts ??= lineStarts(text);
+      const line = countUpTo(starts, offset);
+      return { source, line, column: offset - (starts[line - 1] ?? 0) + 1 };
+    },
+  };
+}
+
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** How many of the ascending numbers are at most `limit`. */
+function countUpTo(numbers: readonly number[], limit: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] ?? 0) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** A value of a configuration together with where it stands. */
 export type Tree = {
   /** Plain data: strings, numbers, booleans, null, arrays, and objects without a prototype. */

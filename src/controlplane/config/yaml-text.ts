@@ -1,18 +1,9 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLError,
-} from "yaml";
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLError } from "yaml";
 import type { ConfigurationText } from "../../core/configuration.ts";
 import type { Findings } from "./findings.ts";
 import { isNamedSection } from "./merge.ts";
-import type { Member, Origin, Path, Tree } from "./tree.ts";
+import { readPlainYaml } from "./plain-yaml.ts";
+import { type Member, type Origin, originOf, type Path, type Tree } from "./tree.ts";
 
 /** A configuration needs less than ten levels; what goes deeper is a mistake or an attack. */
 const maxDepth = 64;
@@ -22,16 +13,15 @@ const maxSize = 1_000_000;
 
 /** Reads one YAML text: its tree, undefined if it holds nothing, or `broken` if it cannot be read. Every problem goes to `findings`. */
 export function readYaml(text: ConfigurationText, findings: Findings): Tree | undefined | "broken" {
-  const lines = new LineCounter();
+  const origin = originOf(text);
+  const plain = readPlainYaml(text.text, origin);
+  return plain === undefined || plain.size > maxSize ? readWithLibrary(text.text, origin, findings) : plain;
+}
+
+/** The same for all of YAML. */
+export function readWithLibrary(text: string, origin: Origin, findings: Findings): Tree | undefined | "broken" {
   // Keys are compared by TreeReader, which knows where the first one stood; the parser's own check takes quadratic time.
-  const document = parseDocument(text.text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
-  const origin: Origin = {
-    source: text.source,
-    spotAt: (offset) => {
-      const { line, col } = lines.linePos(offset);
-      return { source: text.source, line: Math.max(line, 1), column: Math.max(col, 1) };
-    },
-  };
+  const document = parseDocument(text, { uniqueKeys: false, prettyErrors: false });
   const spots = new Set<number>();
   for (const error of [...document.errors, ...document.warnings]) {
     // One bracket that is not closed is told once for everything that it was to close.
