@@ -1,4 +1,5 @@
 import type { AccessRecord } from "./access-record.ts";
+import type { EndpointVerdict } from "./endpoint-state.ts";
 import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
 import type { Issue } from "./issue.ts";
 import type { SessionFilter, SessionSummary } from "./session.ts";
@@ -11,7 +12,9 @@ export const workerProtocol = 1;
 export type ToWorker =
   | { readonly type: "snapshot"; readonly snapshot: Snapshot; readonly terms?: SnapshotTerms }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
-  | { readonly type: "drain"; readonly plan: DrainPlan };
+  | { readonly type: "drain"; readonly plan: DrainPlan }
+  /** Verdicts that are new; those of endpoints that are not configured (yet) are kept for when they are. */
+  | { readonly type: "endpoints"; readonly verdicts: readonly EndpointVerdict[] };
 
 /** From a worker to the control process. */
 export type FromWorker =

@@ -1,0 +1,33 @@
+/**
+ * What an endpoint is at run time. `healthy` and `unchecked` (no active check has come to an end yet, or there are none) take new
+ * exchanges; the others take none, except that in panic mode `unhealthy` and `ejected` do.
+ */
+export type EndpointState =
+  | "healthy"
+  | "unchecked"
+  /** Active checks failed. */
+  | "unhealthy"
+  /** Its own traffic failed (passive checks), so it rests for a while. */
+  | "ejected"
+  /** Asked for by an operator, or of weight 0: no new exchanges, and its sessions end within the drain window. */
+  | "draining"
+  /** No longer configured, but its sessions are still open. */
+  | "leaving";
+
+/** What the control process says of one endpoint: the verdict of active checks, and whether an operator drains it. */
+export type EndpointVerdict = {
+  readonly upstream: string;
+  /** As `formatAddress` makes it. */
+  readonly address: string;
+  readonly health: "unchecked" | "healthy" | "unhealthy";
+  readonly isDraining: boolean;
+  /** Why it is so, in words. */
+  readonly why?: string;
+  /** Since when `health` holds: Unix milliseconds. */
+  readonly since: number;
+};
+
+/** True for a state in which an endpoint is offered outside panic mode. */
+export function takesNew(state: EndpointState): boolean {
+  return state === "healthy" || state === "unchecked";
+}
