@@ -1,4 +1,4 @@
-import { readConfiguration } from "../controlplane/config/read.ts";
+import { configurationReader } from "../controlplane/config/read.ts";
 import { FileSource } from "../controlplane/sources/file-source.ts";
 import { workerStarter } from "../controlplane/workers/worker-process.ts";
 import { formatIssue } from "../core/issue.ts";
@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   });
   const opened = ControlProcess.open({
     sources: [new FileSource(paths)],
-    read: readConfiguration,
+    read: configurationReader(),
     startWorker: workerStarter(selfCommand()),
     streams: ownStreams(),
   });

@@ -82,7 +82,9 @@ class PlainReader {
       const keyOffset = this.#at;
       const key = this.#readKey();
       if (!this.#isBlank(this.#at)) throw unusual;
-      map.add(key, keyOffset, this.#readValue(column, column));
+      const tree = this.#readValue(column, column);
+      const isEntry = this.#depth === 1;
+      map.add(key, keyOffset, isEntry ? { ...tree, raw: this.#text.slice(tree.offset, this.#at) } : tree);
     } while (this.#column === column);
     if (this.#column > column) throw unusual;
     return map.tree;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { formatIssue } from "../../core/issue.ts";
-import { readConfiguration } from "./read.ts";
+import { configurationReader, readConfiguration } from "./read.ts";
 
 const source = "causeway.yaml";
 const fine = 'listeners: { web: { address: ":8080" } }\nupstreams: { app: { endpoints: [ a:1 ] } }\n';
@@ -45,6 +45,27 @@ test("a thousand routes are read in less than half a second", () => {
   const { configuration } = read(text);
   expect(performance.now() - startedAt).toBeLessThan(500);
   expect(configuration?.model.routes).toHaveLength(1000);
+});
+
+test("a reader that remembers reads every change as one that does not", () => {
+  const read = configurationReader();
+  const base = routes(20);
+  const versions = [
+    base,
+    base.replace("/chat/3 }", "/chat/33 }"),
+    base.replaceAll("idle: 5m", "idle: 6m"),
+    base.replace("r7:", "renamed:"),
+    base.replace("    to: app\n", "    to: nobody\n"),
+    base.replace("to: app", "too: app"),
+    `${base}  r21: { to: app, match: { path: /chat/3 } }\n`,
+    base,
+    base.replaceAll("\n    ", "\n      "),
+    base.replace("routes:", "upstreams: {}\nroutes:"),
+  ];
+  for (const text of versions) {
+    const texts = [{ source, text }];
+    expect(read(texts)).toEqual(readConfiguration(texts));
+  }
 });
 
 test("the time that checks take grows no faster than the routes, also where all are wrong", () => {

@@ -1,11 +1,13 @@
+import type { z } from "zod";
 import type { Configuration, ConfigurationText, Places, Reading } from "../../core/configuration.ts";
 import type { Place } from "../../core/issue.ts";
 import { checkAcross } from "./across.ts";
 import { adminSettings, drainSettings } from "./control.ts";
+import { EntryMemory } from "./entry-memory.ts";
 import { Findings } from "./findings.ts";
 import { listenerSchema, listenerSettings } from "./listeners.ts";
 import { mergeTrees } from "./merge.ts";
-import { routeSchema, routeSettings } from "./routes.ts";
+import { type Route, routeSchema, routeSettings } from "./routes.ts";
 import { configurationSchema } from "./schema.ts";
 import { checkTopLevel, type Draft, type Entries, readEntries, readSection, report } from "./sections.ts";
 import { formatPath, type Path, type Tree, valueSpotOf } from "./tree.ts";
@@ -15,18 +17,41 @@ import { readYaml } from "./yaml-text.ts";
 /** Environment variables by name. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What the last reading came to, so that the next one has less to check. */
+type Memory = {
+  readonly listeners: EntryMemory<z.output<typeof listenerSchema>>;
+  readonly upstreams: EntryMemory<z.output<typeof upstreamSchema>>;
+  readonly routes: EntryMemory<Route>;
+};
+
+function newMemory(): Memory {
+  return { listeners: new EntryMemory(), upstreams: new EntryMemory(), routes: new EntryMemory() };
+}
+
 /** Reads, merges and checks texts of our own YAML. Every problem of every text becomes an issue; an error withholds the configuration. */
 export function readConfiguration(
   texts: readonly ConfigurationText[],
   environment: Environment = process.env,
 ): Reading {
+  return readWith(texts, { environment, memory: newMemory() });
+}
+
+/** The same for somebody who reads again and again: only what has changed is checked. */
+export function configurationReader(): (texts: readonly ConfigurationText[]) => Reading {
+  const memory = newMemory();
+  return (texts) => readWith(texts, { environment: process.env, memory });
+}
+
+type Given = { readonly environment: Environment; readonly memory: Memory };
+
+function readWith(texts: readonly ConfigurationText[], given: Given): Reading {
   const findings = new Findings();
   const trees = texts.map((text) => readYaml(text, findings));
   const root = mergeTrees(
     trees.filter((tree) => tree !== undefined && tree !== "broken"),
     { findings, fallback: texts[0]?.source ?? "configuration" },
   );
-  const configuration = readRoot({ root, findings }, { environment, isReadable: !trees.includes("broken") });
+  const configuration = readRoot({ root, findings }, { ...given, isReadable: !trees.includes("broken") });
   const issues = findings.inOrder(texts.map((text) => text.source));
   if (findings.hasErrors || configuration === undefined) return { configuration: undefined, issues };
   return { configuration, issues, places: placesIn(root, configuration) };
@@ -40,16 +65,17 @@ function placesIn(root: Tree, { model }: Configuration): Places {
   return new Map([["admin.address", placeOf(["admin", "address"])], ...listeners]);
 }
 
-function readRoot(draft: Draft, given: { environment: Environment; isReadable: boolean }): Configuration | undefined {
+function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean }): Configuration | undefined {
+  const { memory } = given;
   const { shape } = configurationSchema;
   checkTopLevel(draft, Object.keys(shape));
   const admin = readAdmin(draft, given.environment);
   const log = readSection(draft, "log", shape.log);
   const drain = readSection(draft, "drain", shape.drain);
   readSection(draft, "workers", shape.workers);
-  const listeners = readEntries(draft, "listeners", listenerSchema);
-  const upstreams = readEntries(draft, "upstreams", upstreamSchema);
-  const routes = readEntries(draft, "routes", routeSchema);
+  const listeners = readEntries(draft, "listeners", { schema: listenerSchema, memory: memory.listeners });
+  const upstreams = readEntries(draft, "upstreams", { schema: upstreamSchema, memory: memory.upstreams });
+  const routes = readEntries(draft, "routes", { schema: routeSchema, memory: memory.routes });
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
   if (admin === undefined || log === undefined || drain === undefined) return undefined;

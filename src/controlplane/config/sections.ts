@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nearest } from "../../kit/nearest.ts";
+import type { EntryMemory } from "./entry-memory.ts";
 import type { Findings, Problem } from "./findings.ts";
 import { translateIssues } from "./translate.ts";
 import type { Path, Tree } from "./tree.ts";
@@ -29,8 +30,9 @@ export function readSection<Schema extends z.ZodType>(
 export function readEntries<Schema extends z.ZodObject>(
   draft: Draft,
   key: string,
-  schema: Schema,
+  { schema, memory }: { readonly schema: Schema; readonly memory: EntryMemory<z.output<Schema>> },
 ): Entries<z.output<Schema>> {
+  memory.turn();
   const entries = new Map<string, Entry<z.output<Schema>>>();
   const section = draft.root.members?.get(key)?.tree;
   if (section !== undefined && section.members === undefined) {
@@ -43,12 +45,19 @@ export function readEntries<Schema extends z.ZodObject>(
   for (const [name, { tree }] of section?.members ?? []) {
     const bad = whyBadName(name);
     if (bad !== undefined) draft.findings.addToKey(draft.root, [key, name], bad);
+    const known = tree.raw === undefined ? undefined : memory.recall(tree.raw);
+    if (known !== undefined) {
+      entries.set(name, { whole: known, parts: known });
+      continue;
+    }
     const result = schema.safeParse(tree.value);
-    if (!result.success) translateIssues(result.error.issues, [key, name], draft.root, draft.findings);
-    entries.set(
-      name,
-      result.success ? { whole: result.data, parts: result.data } : { whole: undefined, parts: partsOf(schema, tree) },
-    );
+    if (result.success) {
+      const whole = tree.raw === undefined ? result.data : memory.keep(tree.raw, result.data);
+      entries.set(name, { whole, parts: whole });
+    } else {
+      translateIssues(result.error.issues, [key, name], draft.root, draft.findings);
+      entries.set(name, { whole: undefined, parts: partsOf(schema, tree) });
+    }
   }
   return entries;
 }

@@ -45,6 +45,8 @@ export type Tree = {
   readonly size: number;
   /** For a map: its members by key. */
   readonly members?: ReadonlyMap<string, Member>;
+  /** For an entry of a section that nothing outside of it can change: its text. */
+  readonly raw?: string;
   /** For a list. */
   readonly items?: readonly Tree[];
 };
