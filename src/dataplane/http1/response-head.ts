@@ -26,7 +26,7 @@ export function parseResponseHead(bytes: Buffer, end: number, method: string): R
   const headers = upstreamFields(bytes, text, lineEnd + 2, end);
   const framing = responseFraming(headers, status, method);
   const isKeptAlive = framing.kind !== "until-close" && keepsAlive(headers, isVersion11);
-  return { status, reason: text.substring(13, lineEnd), headers, framing, isKeptAlive };
+  return { status, reason: text.slice(13, lineEnd), headers, framing, isKeptAlive };
 }
 
 /** The status of a line `HTTP/1.x nnn reason` (RFC 9112 §4); 0 if it is none. */
