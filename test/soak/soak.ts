@@ -17,9 +17,13 @@ import { type Rest, Watch } from "./watch.ts";
 import { WebClients } from "./web-clients.ts";
 
 const progressMs = 5000;
+/** AC-6.2; a soak that is shorter than a minute does with less. */
+const mostRefused = 100_000;
 /** How much more memory a process may hold at the end than after the warm-up: a part of it, and bytes. */
 const memoryShare = 1.1;
 const memorySlack = 8 * 1024 * 1024;
+
+type Phase = { readonly name: string; readonly loads: readonly Load[]; readonly ms: number };
 
 type SoakParts = {
   readonly options: SoakOptions;
@@ -34,6 +38,7 @@ export class Soak {
   readonly #findings: Findings;
   readonly #loads: readonly Load[];
   readonly #faults: FaultRounds;
+  readonly #refused: RefusedUpgrades;
   readonly #watch: Watch;
 
   private constructor({ options, gateway, site, findings }: SoakParts) {
@@ -45,10 +50,11 @@ export class Soak {
     const admin = gateway.ready.admin;
     const atOnce = options.faults > 0 ? 25 : 2;
     this.#faults = new FaultRounds({ ...on("faults"), matrix: site.matrix, atOnce, admin });
+    this.#refused = new RefusedUpgrades(on("web"));
     this.#loads = [
       new EchoSessions(on("web")),
       new WebClients(on("web")),
-      new RefusedUpgrades(on("web")),
+      this.#refused,
       new AdminCloses({ ...on("web"), gateway }),
       new Reloads({ ...on("web"), gateway, site }),
       this.#faults,
@@ -73,10 +79,16 @@ export class Soak {
 
   async #run(): Promise<boolean> {
     const warmUpMs = this.#options.durationMs / 4;
-    await this.#phase("warm-up", warmUpMs, 0);
+    await this.#phase({ name: "warm-up", loads: this.#loads, ms: warmUpMs }, () => true);
     const before = await this.#watch.rest(undefined);
+    const { durationMs, faults } = this.#options;
     const played = this.#faults.done;
-    await this.#phase("soak", this.#options.durationMs - warmUpMs, played + this.#options.faults);
+    await this.#phase({ name: "soak", loads: this.#loads, ms: durationMs - warmUpMs }, () => {
+      return this.#faults.done >= played + faults;
+    });
+    await this.#phase({ name: "refused upgrades alone", loads: [this.#refused], ms: 0 }, () => {
+      return this.#refused.done >= Math.min(mostRefused, durationMs * 2);
+    });
     const after = await this.#watch.rest(before.holdings);
     this.#compareMemory(before, after);
     saySummary({
@@ -90,17 +102,17 @@ export class Soak {
     return this.#findings.count === 0;
   }
 
-  /** All traffic for `ms` milliseconds at least, and until every cell of the matrix was played `faults` times. */
-  async #phase(name: string, ms: number, faults: number): Promise<void> {
+  /** Traffic for `ms` milliseconds at least, and until there was enough of it. */
+  async #phase({ name, loads, ms }: Phase, isEnough: () => boolean): Promise<void> {
     const stop = new AbortController();
     const { signal } = stop;
-    const running = Promise.all(this.#loads.map((load) => load.run(signal)));
+    const running = Promise.all(loads.map((load) => load.run(signal)));
     const watching = this.#watch.run(signal);
     const startedAt = performance.now();
     const elapsed = (): number => performance.now() - startedAt;
-    while (elapsed() < ms || this.#faults.done < faults) {
-      await sleep(Math.max(100, Math.min(progressMs, ms - elapsed())));
-      sayProgress({ name, elapsedMs: elapsed(), loads: this.#loads, watch: this.#watch, findings: this.#findings });
+    while (elapsed() < ms || !isEnough()) {
+      await sleep(elapsed() < ms ? Math.min(progressMs, ms - elapsed()) : progressMs / 5);
+      sayProgress({ name, elapsedMs: elapsed(), loads, watch: this.#watch, findings: this.#findings });
     }
     stop.abort();
     await Promise.all([running, watching]);

@@ -48,7 +48,7 @@ export function sampleFrames(role: "client" | "upstream", random: Random): Buffe
 
 function sampleFrame(role: "client" | "upstream", random: Random): Buffer {
   const isWrong = random.below(12) === 0;
-  const wrong = isWrong ? random.below(6) : -1;
+  const wrong = isWrong ? random.below(7) : -1;
   const opcode = wrong === 0 ? random.below(16) : random.pick([1, 2, 2, 2, 9, 10, random.below(30) === 0 ? 8 : 1]);
   const size = opcode >= 8 && wrong !== 1 ? random.below(100) : random.pick(sizes);
   const payload =
@@ -59,7 +59,9 @@ function sampleFrame(role: "client" | "upstream", random: Random): Buffer {
     isFinal: wrong !== 3,
     reserved: wrong === 4 ? random.pick([0x10, 0x20, 0x40, 0x70]) : 0,
     ...((role === "client") !== (wrong === 5) ? { mask: someMask } : {}),
-    ...(random.below(40) === 0 ? { claims: random.pick([126n, 70_000n, 2n ** 40n, 2n ** 63n]) } : {}),
-    ...(random.below(40) === 0 && size < 126 ? { lengthForm: random.pick([16, 64] as const) } : {}),
+    ...(wrong === 6 ? { claims: random.pick([126n, 70_000n, 2n ** 40n, 2n ** 63n]), lengthForm: 64 as const } : {}),
+    ...(wrong !== 6 && opcode < 8 && size < 126 && random.below(40) === 0
+      ? { lengthForm: random.pick([16, 64] as const) }
+      : {}),
   });
 }
