@@ -49,6 +49,8 @@ export type Exchange = {
   readonly startedAt: number;
   /** Passes an interim answer (1xx but 101) on to the client. */
   readonly interim: (status: number, headers: HeaderList) => void;
+  /** Makes of a failure the gateway's own answer to it, of which log and metrics hear; for filters that change every answer. */
+  readonly refuse: (thrown: unknown) => ResponseReply;
   /** Filled in on the way, for the access log. */
   readonly notes: ExchangeNotes;
 };

@@ -124,6 +124,14 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.#observer.onTunnel(this, reply, { client, early });
   }
 
+  refuse(thrown: unknown): ResponseReply {
+    // After an abort, what failed is only a consequence.
+    const error = this.#error ?? asGatewayError(thrown);
+    this.#error = error;
+    this.notes.error = error.code;
+    return errorReply(error, { requestId: this.id, accept: this.head.headers.get("accept") ?? "" });
+  }
+
   /** What every access record says of it. */
   describe(): AccessSubject {
     const { head, route, notes } = this;
@@ -144,15 +152,7 @@ export class LiveExchange implements Exchange, OpenExchange {
     try {
       return await way(this);
     } catch (thrown) {
-      // After an abort, what failed is only a consequence.
-      const error = this.#error ?? asGatewayError(thrown);
-      this.#error = error;
-      this.notes.error = error.code;
-      return this.#refusal(error);
+      return this.refuse(thrown);
     }
-  }
-
-  #refusal(error: GatewayError): ResponseReply {
-    return errorReply(error, { requestId: this.id, accept: this.head.headers.get("accept") ?? "" });
   }
 }

@@ -98,6 +98,19 @@ const rows: readonly ParityRow[] = [
     gives: { status: 200, answer: { "x-up": "2", "x-add": "1" } },
   },
   {
+    covers: ["headers"],
+    says: "headers of an answer that the gateway makes because it fails",
+    ...filter(
+      { headers: { response: { set: { "strict-transport-security": "max-age=9" }, remove: ["cache-control"] } } },
+      { ip: { deny: ["127.0.0.0/8"] } },
+    ),
+    gives: {
+      status: 403,
+      line: undefined,
+      answer: { "strict-transport-security": "max-age=9", "content-type": "application/json" },
+    },
+  },
+  {
     covers: ["redirect"],
     says: "a redirect",
     ...filter({ redirect: { status: 308, scheme: "https", host: "www.example" } }),

@@ -41,6 +41,9 @@ export function makeExchange(parts: ExchangeParts = {}): Exchange {
     signal: new AbortController().signal,
     startedAt: 0,
     interim() {},
+    refuse(thrown) {
+      throw thrown;
+    },
     notes: { tries: 0 },
   };
 }

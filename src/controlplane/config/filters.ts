@@ -68,7 +68,9 @@ const headers = map(
 )
   .transform(({ request = unchanged, response = unchanged }) => ({ type: "headers" as const, request, response }))
   .optional()
-  .describe("Sets, adds and removes headers of requests and answers, handshakes included.");
+  .describe(
+    "Sets, adds and removes headers of requests and answers: of handshakes, and of the gateway's own errors behind this filter, too.",
+  );
 
 const unchanged = { set: [], add: [], remove: [] };
 
