@@ -125,6 +125,8 @@ export type Outcome = {
 export interface OpenExchange {
   /** Never rejects: a failure is an error reply. */
   readonly reply: Promise<Reply>;
+  /** The longest pause of a body that the client neither sends nor takes (ms); 0 is no limit. */
+  readonly stallMs: number;
   /** The client is gone, or the exchange took too long: lets go of all it has borrowed. */
   abort(error: GatewayError): void;
   finish(outcome: Outcome): void;

@@ -20,7 +20,7 @@ export const refuseUnrouted: CompiledRoute = {
     match: { hosts: [], path: { kind: "any" }, methods: [], headers: [], query: [] },
     filters: [],
     to: [],
-    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 0 },
+    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 60_000 },
     keepalive: { pingMs: 0, misses: 0 },
     closeCodes: { idle: 1001, lifetime: 1001, upstreamLost: 1014 },
     onChange: "keep",

@@ -99,6 +99,10 @@ export class LiveExchange implements Exchange, OpenExchange {
     return this.#abort.signal;
   }
 
+  get stallMs(): number {
+    return this.route.timeouts.requestMs;
+  }
+
   /** What made the gateway answer by itself. */
   get error(): GatewayError | undefined {
     return this.#error;

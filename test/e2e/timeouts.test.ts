@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { connect } from "node:net";
 import type { SessionCloseRecord } from "../../src/core/access-record.ts";
+import { TimerWheel } from "../../src/kit/timer-wheel.ts";
 import { makeFrame, readFrames, someMask } from "../support/frames.ts";
 import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake } from "../support/handshake.ts";
@@ -184,4 +186,59 @@ test("a Close that a peer never answers ends the session when the time for it is
   await until(() => fixture.gateway.sessions.size === 0);
   expect(await sessionEnd(fixture)).toMatchObject({ reason: "closed", initiator: "client", isClean: false });
   await until(() => backend.connections[0]?.hasEnded === true);
+});
+
+test("timeouts.request: a client that does not send its body on gets 408, and the upstream is not blamed", async () => {
+  await using backend = ScriptedBackend.open(silent);
+  await using fixture = GatewayFixture.open({ to: [backend], route: { timeouts: { request: "300ms" } } });
+  const client = await fixture.connect();
+  const startedAt = performance.now();
+  client.write("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf");
+  const response = await client.response();
+  expect([response.status, errorCode(response)]).toEqual([408, "request_timeout"]);
+  // Progress is looked for once in that time, so it takes up to twice as long.
+  expect(performance.now() - startedAt).toBeGreaterThan(290);
+  expect(performance.now() - startedAt).toBeLessThan(900);
+  await client.untilEnd();
+});
+
+test("timeouts.request: an upstream that leaves a whole request unanswered is a 504", async () => {
+  await using backend = ScriptedBackend.open(silent);
+  await using fixture = GatewayFixture.open({ to: [backend], route: { timeouts: { request: "300ms" } } });
+  const client = await fixture.connect();
+  const startedAt = performance.now();
+  client.write("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody");
+  const response = await client.response();
+  expect([response.status, errorCode(response)]).toEqual([504, "upstream_timeout"]);
+  expect(Math.abs(performance.now() - startedAt - 300)).toBeLessThan(200);
+});
+
+test("timeouts.request: a client that does not take its answer is let go", async () => {
+  const piece = new Uint8Array(1024 * 1024);
+  await using backend = ScriptedBackend.open(async (connection) => {
+    await connection.request();
+    connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${piece.length * 64}\r\n\r\n`);
+    for (let count = 0; count < 64; count++) connection.write(piece);
+  });
+  await using fixture = GatewayFixture.open({ to: [backend], route: { timeouts: { request: "300ms" } } });
+  const client = connect(fixture.port, "127.0.0.1").pause();
+  client.on("error", () => {});
+  client.write("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+  expect(await fixture.record()).toMatchObject({ error: "client_gone", bytesOut: expect.any(Number) });
+  client.destroy();
+});
+
+test("timeouts.request: off lets a client take all the time for its body", async () => {
+  const wheel = new TimerWheel({ clock: "simulated" });
+  await using backend = ScriptedBackend.open(async (connection) => {
+    await connection.request();
+    connection.write("HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  await using fixture = GatewayFixture.open({ to: [backend], wheel, route: { timeouts: { request: "off" } } });
+  const client = await fixture.connect();
+  client.write("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf");
+  await until(() => backend.connections[0]?.text.includes("half") === true);
+  wheel.advance(10 * 60_000);
+  client.write("stands");
+  expect((await client.response()).status).toBe(204);
 });

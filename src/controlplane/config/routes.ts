@@ -33,7 +33,11 @@ const timeouts = map({
   close: duration().prefault("5s").describe("WebSocket: how long closing may take."),
   request: duration()
     .prefault("60s")
-    .describe("HTTP: from the request to the head of its answer (504), and the longest pause while a body is blocked."),
+    .describe(
+      "HTTP: from the whole request to the head of its answer (504). Also the longest pause of a body: in one that the client " +
+        "does not send on (408), in one that the upstream does not take (504), and in an answer that the client does not take. " +
+        "An answer that the upstream is slow to send has no limit.",
+    ),
 });
 
 const keepalive = z.union(

@@ -153,7 +153,10 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
   #onTooLate(): void {
     const timeoutMs = this.#request?.timeoutMs ?? 0;
     if (this.#response === undefined || timeoutMs === 0) return;
-    if (this.#writer?.takesProgress() === true) return this.#deadline?.set(timeoutMs);
+    const writer = this.#writer;
+    // A client that is slow to send its body is not the upstream's fault.
+    const isClientsTurn = writer !== undefined && !writer.isDone && !writer.isBlocked;
+    if (writer?.takesProgress() === true || isClientsTurn) return this.#deadline?.set(timeoutMs);
     const what = this.#request?.isHandshake === true ? "did not answer the handshake" : "gave no answer";
     this.#fail(new GatewayError("upstream_timeout", `the upstream ${what} within ${timeoutMs} ms`));
   }

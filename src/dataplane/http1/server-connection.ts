@@ -30,9 +30,7 @@ export type ServerOptions = {
 const maxEarlyBytes = 65_536;
 /** What a client may send ahead while its request is being answered (bytes). */
 const maxPipelined = 65_536;
-/** How long a client may leave an answer untouched, or its own body unfinished, before it counts as gone (ms). */
-const stallMs = 60_000;
-/** The same for a client that has ended its direction: most of those have closed, which looks the same (ms). */
+/** How long a client that has ended its direction may take nothing: most of those have closed, which looks the same (ms). */
 const halfClosedMs = 10_000;
 
 type State =
@@ -205,10 +203,12 @@ export class ServerConnection implements Receiver, BodyOwner {
     else this.#deadline.clear();
     if (framing.kind !== "none" && framing.kind !== "until-close") {
       this.#body = new BodyDecoder(framing, this, "bad_request");
-      this.#deadline.set(stallMs);
       if (this.#reader.size > 0) this.#body.feed(this.#reader.takeRest());
     }
     this.#host("request");
+    if (this.#body === undefined) return;
+    this.#bodyBytesBefore = this.#body.bytes;
+    this.#awaitProgress();
   }
 
   #beginHandshake(): void {
@@ -292,7 +292,7 @@ export class ServerConnection implements Receiver, BodyOwner {
       body: reply.body,
       onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
     });
-    this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
+    this.#awaitProgress();
     this.#writer.start();
   }
 
@@ -399,11 +399,17 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.refuse(requestTooSlow("head"));
   }
 
+  #awaitProgress(): void {
+    const ms = this.#hasPeerEnded ? halfClosedMs : (this.#open?.stallMs ?? 0);
+    if (ms > 0) this.#deadline.set(ms);
+    else this.#deadline.clear();
+  }
+
   /** A client that neither sends its body nor takes its answer is let go; a silent upstream is not its fault. */
   #checkProgress(): void {
     const writer = this.#writer;
     const body = this.#body;
-    this.#deadline.set(this.#hasPeerEnded ? halfClosedMs : stallMs);
+    this.#awaitProgress();
     if (writer !== undefined) {
       // With much sent ahead of its turn the client's end could not be seen.
       const isDeaf = this.#isReadingPaused && (body === undefined || body.isOver);
