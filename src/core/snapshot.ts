@@ -1,4 +1,6 @@
 import type { FilterSettings } from "./filter-settings.ts";
+import type { HealthSettings } from "./health-settings.ts";
+import type { KeyPair, ListenerTls } from "./tls-settings.ts";
 
 /** The whole desired state of the data plane: checked, frozen, numbered, and plain data that can cross to another process. */
 export type Snapshot = {
@@ -6,6 +8,8 @@ export type Snapshot = {
   readonly listeners: readonly ListenerSettings[];
   readonly routes: readonly RouteSettings[];
   readonly upstreams: readonly UpstreamSettings[];
+  /** What listeners and upstreams name by id. Holds private keys, and is shown to nobody. */
+  readonly certificates?: readonly KeyPair[];
 };
 
 /** A bound address and port. All times are in milliseconds, all sizes in bytes; 0 switches a limit off. */
@@ -17,6 +21,8 @@ export type ListenerSettings = {
   readonly port: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed. */
   readonly trustedProxies: readonly string[];
+  /** Without it the listener speaks in the clear. */
+  readonly tls?: ListenerTls;
   readonly timeouts: {
     /** From the first byte of a connection, or of its next request, to the end of the head (408). */
     readonly headMs: number;

@@ -1,6 +1,8 @@
 /** One byte stream in both directions: a TCP socket, or anything that behaves like one. */
 export interface Wire {
   readonly peer: PeerAddress;
+  /** What the TLS handshake brought to light; undefined if there was none. */
+  readonly security?: WireSecurity | undefined;
   /** Bytes that were given to `write` and that the kernel has not taken yet. */
   readonly queued: number;
   /** True once nothing can be read or written any more. */
@@ -28,6 +30,16 @@ export interface Receiver {
   /** Nothing comes any more; `error` says why if it was not an orderly end. Called once, last. */
   onClose(error: Error | undefined): void;
 }
+
+/** What is known of a wire that speaks TLS. */
+export type WireSecurity = {
+  /** The name that the client asked for (SNI), in lower case. */
+  readonly serverName: string | undefined;
+  /** The protocol that was chosen by ALPN. */
+  readonly protocol: string | undefined;
+  /** The client's certificate, verified: DER. */
+  readonly clientCertificate: Uint8Array | undefined;
+};
 
 /** `address` is a literal without brackets. */
 export type PeerAddress = { readonly address: string; readonly port: number };
