@@ -31,3 +31,11 @@ export type EndpointVerdict = {
 export function takesNew(state: EndpointState): boolean {
   return state === "healthy" || state === "unchecked";
 }
+
+/** What a worker finds out by itself about an upstream, for the log. */
+export type UpstreamNotice = { readonly upstream: string } & (
+  | { readonly event: "endpoint-ejected"; readonly address: string; readonly why: string; readonly forMs: number }
+  | { readonly event: "endpoint-back"; readonly address: string }
+  /** Too few endpoints are usable, so health is ignored; and the end of that. */
+  | { readonly event: "upstream-panic" | "upstream-calm"; readonly usable: number; readonly of: number }
+);

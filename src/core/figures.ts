@@ -1,3 +1,5 @@
+import type { EndpointState } from "./endpoint-state.ts";
+
 /** A metric with its current values, in the shape that metric registries exchange between processes. */
 export type MetricFamily = {
   readonly name: string;
@@ -17,14 +19,18 @@ export type MetricValue = {
 export type UpstreamStatus = {
   readonly name: string;
   readonly balance: string;
+  /** Too few endpoints are usable, so health is ignored. */
+  readonly isPanicking: boolean;
   readonly endpoints: readonly EndpointStatus[];
 };
 
 export type EndpointStatus = {
   readonly address: string;
   readonly weight: number;
-  /** `leaving`: no longer configured, but its sessions are still open. */
-  readonly state: "active" | "leaving";
+  readonly state: EndpointState;
+  /** Since when it is in this state (Unix milliseconds), and why; empty if there is nothing to say. */
+  readonly since: number;
+  readonly why: string;
   readonly sessions: number;
   readonly requests: number;
   readonly idleConnections: number;

@@ -20,6 +20,8 @@ export type EndReason =
   | "drain"
   | "admin"
   | "config"
+  /** The checks of its endpoint failed, and `onUnhealthy` says `close`. */
+  | "unhealthy"
   | "internal";
 
 /** How a session ended. A code of 1005 means a Close without code; no code means that no Close came or was sent. */

@@ -8,6 +8,7 @@ export class Drain {
   readonly #why: "drain" | "config";
   readonly #wheel: TimerWheel;
   readonly #until: number;
+  #isCancelled = false;
 
   constructor(options: {
     plan: Pick<DrainPlan, "windowMs" | "code" | "reason">;
@@ -27,7 +28,13 @@ export class Drain {
     this.#wheel.arm(timer, Math.random() * left);
   }
 
+  /** Those that have not got their Close yet keep their sessions. */
+  cancel(): void {
+    this.#isCancelled = true;
+  }
+
   #close(session: Session): void {
+    if (this.#isCancelled) return;
     session.close({ reason: this.#why, code: this.#plan.code, text: this.#plan.reason });
   }
 }

@@ -24,6 +24,8 @@ export type ExchangeDeskOptions = {
   readonly onRecord?: (record: AccessRecord) => void;
   /** Hears of invariants of ours that broke, for which one connection or session pays. */
   readonly onFault?: (error: unknown) => void;
+  readonly onSessionOpen: (session: Session) => void;
+  readonly onSessionEnd: (session: Session, end: SessionEnd, durationMs: number) => void;
 };
 
 /** An exchange that begins, with the route it takes. */
@@ -111,6 +113,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       reply.parked.release(session.upstream);
       legs.early.release(session.client);
       this.drain?.add(session);
+      this.#options.onSessionOpen(session);
     } catch (error) {
       session.onFault(error);
     }
@@ -122,6 +125,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     sessions.remove(session);
     const durationMs = Date.now() - identity.openedAt;
     figures.of(identity.route).countClose(end, durationMs);
+    this.#options.onSessionEnd(session, end, durationMs);
     if (this.#isRecording) this.#recordClose(session, end, durationMs);
   }
 

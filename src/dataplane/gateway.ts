@@ -1,4 +1,5 @@
 import type { AccessRecord } from "../core/access-record.ts";
+import type { EndpointVerdict } from "../core/endpoint-state.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
@@ -7,6 +8,7 @@ import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Drain } from "./drain.ts";
+import { EndpointDrains } from "./endpoint-drains.ts";
 import { ExchangeDesk } from "./exchange-desk.ts";
 import { Figures, gauge } from "./figures.ts";
 import { compose, createRouteFilters } from "./filters/catalogue.ts";
@@ -50,6 +52,7 @@ export class Gateway implements AsyncDisposable {
   readonly #upstreams: UpstreamSet;
   readonly #desk: ExchangeDesk;
   readonly #listeners = new Map<string, Listener>();
+  readonly #endpointDrains: EndpointDrains;
   readonly #housekeeping: Timer;
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
@@ -57,17 +60,21 @@ export class Gateway implements AsyncDisposable {
     const { onFault } = options;
     this.#wheel = (options.wheel ?? new TimerWheel(onFault === undefined ? {} : { onError: onFault })).start();
     this.#descriptors = options.descriptors ?? Descriptors.ofProcess();
+    this.#endpointDrains = new EndpointDrains({ sessions: this.sessions, wheel: this.#wheel });
     this.#desk = new ExchangeDesk({
       wheel: this.#wheel,
       sessions: this.sessions,
       figures: this.#figures,
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
       ...(onFault === undefined ? {} : { onFault }),
+      onSessionOpen: (session) => this.#endpointDrains.add(session),
+      onSessionEnd: () => {},
     });
     this.#upstreams = new UpstreamSet({
       wheel: this.#wheel,
       descriptors: this.#descriptors,
       onFault: (error) => this.#desk.onFault(error),
+      onEndpointChange: (change) => this.#endpointDrains.onChange(change),
     });
     this.#housekeeping = new Timer(() => this.#keepHouse());
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
@@ -102,10 +109,16 @@ export class Gateway implements AsyncDisposable {
     const before = this.#compiled.routes;
     this.#compiled = compiled;
     this.#takeOver(snapshot.listeners, opened.fresh, terms);
-    const gone = this.#upstreams.update(snapshot.upstreams);
-    this.#endSessions({ before, after: snapshot.routes, gone, terms });
+    this.#endpointDrains.terms = terms.drain;
+    this.#upstreams.update(snapshot.upstreams);
+    this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
     return [];
+  }
+
+  /** Takes over what the control process says of endpoints, whether they are configured yet or not. */
+  judge(verdicts: readonly EndpointVerdict[]): void {
+    this.#upstreams.judge(verdicts);
   }
 
   /**
@@ -222,12 +235,7 @@ export class Gateway implements AsyncDisposable {
     for (const [name, listener] of fresh) this.#listeners.set(name, listener);
   }
 
-  #endSessions(change: {
-    before: readonly RouteSettings[];
-    after: readonly RouteSettings[];
-    gone: ReadonlySet<string>;
-    terms: ApplyTerms;
-  }): void {
+  #endSessions(change: { before: readonly RouteSettings[]; after: readonly RouteSettings[]; terms: ApplyTerms }): void {
     const { drain, close } = diffRoutes(change.before, change.after);
     const { code, reason } = change.terms.drain;
     if (close.size > 0) {
@@ -235,17 +243,10 @@ export class Gateway implements AsyncDisposable {
         if (close.has(session.identity.route)) session.close({ reason: "config", code, text: reason });
       }
     }
-    if (drain.size === 0 && change.gone.size === 0) return;
-    this.#drainSessions(
-      ({ route, upstream, endpoint }) => drain.has(route) || change.gone.has(`${upstream} ${endpoint}`),
-      change.terms,
-    );
+    if (drain.size > 0) this.#drainSessions(({ route }) => drain.has(route), change.terms);
   }
 
-  #drainSessions(
-    isMeant: (identity: { route: string; upstream: string; endpoint: string; listener: string }) => boolean,
-    terms: ApplyTerms,
-  ): void {
+  #drainSessions(isMeant: (identity: { route: string; listener: string }) => boolean, terms: ApplyTerms): void {
     const drain = new Drain({ plan: terms.drain, why: "config", wheel: this.#wheel });
     for (const session of this.sessions) if (isMeant(session.identity)) drain.add(session);
   }

@@ -1,3 +1,4 @@
+import type { EndpointVerdict } from "../core/endpoint-state.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { MetricFamily, UpstreamStatus } from "../core/figures.ts";
 import type { UpstreamSettings } from "../core/snapshot.ts";
@@ -9,13 +10,14 @@ import type { ClientConnection } from "./http1/client-connection.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { type DialOptions, dial } from "./net/dial.ts";
 import type { WireKeeper } from "./net/socket-wire.ts";
-import { Upstream } from "./upstreams/upstream.ts";
+import { type OnEndpointChange, Upstream } from "./upstreams/upstream.ts";
 
 export type UpstreamSetOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
   /** Hears of what must not happen, and cost one connection only. */
   readonly onFault: (error: unknown) => void;
+  readonly onEndpointChange: OnEndpointChange;
 };
 
 /** The upstreams of a gateway, which outlive snapshots. */
@@ -24,9 +26,13 @@ export class UpstreamSet {
   readonly #descriptors: Descriptors;
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
   readonly #keeper: WireKeeper;
+  readonly #onEndpointChange: OnEndpointChange;
+  /** By `upstream address`: those that say something, of endpoints that may not be configured yet. */
+  readonly #verdicts = new Map<string, EndpointVerdict>();
 
   constructor(options: UpstreamSetOptions) {
     const { descriptors, onFault } = options;
+    this.#onEndpointChange = options.onEndpointChange;
     this.#descriptors = descriptors;
     this.#keeper = { onGone: () => descriptors.closed(), onFault };
     this.forwardParts = {
@@ -40,21 +46,31 @@ export class UpstreamSet {
     return [...this.#upstreams.values()].map((upstream) => upstream.status);
   }
 
-  /** Takes over new settings and returns which endpoints are gone, as `upstream address`. */
-  update(wanted: readonly UpstreamSettings[]): Set<string> {
-    const gone = new Set<string>();
+  /** Takes over new settings. */
+  update(wanted: readonly UpstreamSettings[]): void {
     const names = new Set(wanted.map((settings) => settings.name));
     for (const [name, upstream] of this.#upstreams) {
       if (names.has(name)) continue;
-      for (const address of upstream.close()) gone.add(`${name} ${address}`);
+      upstream.close();
       if (upstream.isUnused) this.#upstreams.delete(name);
     }
     for (const settings of wanted) {
       const upstream = this.#upstreams.get(settings.name);
-      if (upstream === undefined) this.#upstreams.set(settings.name, new Upstream(settings));
-      else for (const address of upstream.update(settings)) gone.add(`${settings.name} ${address}`);
+      if (upstream === undefined)
+        this.#upstreams.set(settings.name, new Upstream(settings, (change) => this.#onEndpointChange(change)));
+      else upstream.update(settings);
     }
-    return gone;
+    for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
+  }
+
+  /** Takes over what the control process says of endpoints. */
+  judge(verdicts: readonly EndpointVerdict[]): void {
+    for (const verdict of verdicts) {
+      const key = `${verdict.upstream} ${verdict.address}`;
+      if (verdict.health === "unchecked" && !verdict.isDraining) this.#verdicts.delete(key);
+      else this.#verdicts.set(key, verdict);
+      this.#upstreams.get(verdict.upstream)?.judge(verdict);
+    }
   }
 
   /** Lets go of idle connections that are too old. `now` in milliseconds. */

@@ -134,6 +134,7 @@ test("every reason why a session ends is documented, and no other one", () => {
     drain: true,
     admin: true,
     config: true,
+    unhealthy: true,
     internal: true,
   };
   const documented = page("docs/reference/errors.md")

@@ -116,7 +116,7 @@ export class FakeView implements ControlView {
       sessionsByRevision: { "3": this.sessions.length },
       sessionsByRoute: { chat: this.sessions.length },
       listeners: [{ name: "web", host: "127.0.0.1", port: 4567, connections: 5 }],
-      upstreams: [{ name: "app", balance: "least-sessions", endpoints: [] }],
+      upstreams: [{ name: "app", balance: "least-sessions", isPanicking: false, endpoints: [] }],
       residentMemory: 1,
     } as const;
   }

@@ -53,7 +53,7 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
       lease[Symbol.dispose]();
       tried = new Set([...tried, endpoint]);
       if (!(error instanceof GatewayError) || !error.canRetry || tried.size >= maxTries) throw error;
-      if (exchange.scope.disposed || tried.size >= upstream.openEndpoints) throw error;
+      if (exchange.scope.disposed || !upstream.hasOther(tried)) throw error;
     }
   }
 }

@@ -2,6 +2,7 @@ import type { EndpointStatus } from "../../core/figures.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Candidate } from "./balancer.ts";
 import { Pool, type Pooled, type PoolLimits } from "./pool.ts";
+import { Standing } from "./standing.ts";
 
 /** One address of an upstream at run time. It outlives its configuration for as long as it has sessions. */
 export class Endpoint<Connection extends Pooled> implements Candidate {
@@ -9,11 +10,11 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   readonly host: string;
   readonly port: number;
   readonly pool: Pool<Connection>;
+  readonly standing = new Standing();
   weight: number;
   sessions = 0;
   requests = 0;
   connectFailures = 0;
-  isLeaving = false;
 
   constructor(settings: EndpointSettings, limits: PoolLimits) {
     this.address = formatAddress(settings);
@@ -21,6 +22,10 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     this.port = settings.port;
     this.weight = settings.weight;
     this.pool = new Pool(limits);
+  }
+
+  get isLeaving(): boolean {
+    return this.standing.state === "leaving";
   }
 
   get load(): number {
@@ -31,7 +36,9 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     return {
       address: this.address,
       weight: this.weight,
-      state: this.isLeaving ? "leaving" : "active",
+      state: this.standing.state,
+      since: this.standing.since,
+      why: this.standing.why,
       sessions: this.sessions,
       requests: this.requests,
       idleConnections: this.pool.size,

@@ -1,3 +1,4 @@
+import type { EndpointState, EndpointVerdict } from "../../core/endpoint-state.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { UpstreamStatus } from "../../core/figures.ts";
 import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
@@ -23,6 +24,21 @@ export class Lease<Connection extends Pooled> implements Disposable {
   }
 }
 
+/** An endpoint is something else now than it was. */
+export type EndpointChange = {
+  readonly upstream: string;
+  readonly address: string;
+  readonly before: EndpointState;
+  readonly state: EndpointState;
+  readonly why: string;
+  /** An operator drains it. */
+  readonly isAskedFor: boolean;
+  readonly settings: UpstreamSettings;
+};
+
+/** Hears of endpoints whose state changes. */
+export type OnEndpointChange = (change: EndpointChange) => void;
+
 /** A named service at run time. It survives snapshots, and with it its counts and its idle connections. */
 export class Upstream<Connection extends Pooled> {
   readonly name: string;
@@ -30,53 +46,72 @@ export class Upstream<Connection extends Pooled> {
   #balancer: Balancer;
   #endpoints: readonly Endpoint<Connection>[] = [];
   /** Those that may get something new. */
-  #open: readonly Endpoint<Connection>[] = [];
+  #offered: readonly Endpoint<Connection>[] = [];
+  #isPanicking = false;
   /** No longer configured, but still in use. */
   #leaving: readonly Endpoint<Connection>[] = [];
 
-  constructor(settings: UpstreamSettings) {
+  readonly #onChange: OnEndpointChange;
+
+  constructor(settings: UpstreamSettings, onChange: OnEndpointChange = () => {}) {
     this.name = settings.name;
+    this.#onChange = onChange;
     this.#settings = settings;
     this.#balancer = createBalancer(settings.balance);
     this.update(settings);
   }
 
-  /** Takes over new settings and returns the addresses that are gone. Endpoints that stay keep their counts. */
-  update(settings: UpstreamSettings): string[] {
+  /** Takes over new settings. Endpoints that stay keep their counts, and what is known of their health. */
+  update(settings: UpstreamSettings): void {
     if (settings.balance !== this.#settings.balance) this.#balancer = createBalancer(settings.balance);
     this.#settings = settings;
     const before = new Map([...this.#endpoints, ...this.#leaving].map((endpoint) => [endpoint.address, endpoint]));
-    const wasActive = this.#endpoints.map((endpoint) => endpoint.address);
     this.#endpoints = settings.endpoints.map((wanted) => {
-      const endpoint = before.get(formatAddress(wanted)) ?? new Endpoint<Connection>(wanted, settings.pool);
-      endpoint.weight = wanted.weight;
-      endpoint.isLeaving = false;
-      endpoint.pool.limits = settings.pool;
-      before.delete(endpoint.address);
+      const address = formatAddress(wanted);
+      const endpoint = before.get(address) ?? new Endpoint<Connection>(wanted, settings.pool);
+      before.delete(address);
       return endpoint;
     });
-    this.#open = this.#endpoints.filter((endpoint) => endpoint.weight > 0);
-    this.#leaving = [...before.values()].filter((endpoint) => this.#leave(endpoint));
-    return wasActive.filter((address) => before.has(address));
+    this.#leaving = [...before.values()];
+    for (const [at, endpoint] of this.#endpoints.entries()) {
+      const { weight } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
+      endpoint.weight = weight;
+      endpoint.pool.limits = settings.pool;
+      this.#change(endpoint, () => {
+        endpoint.standing.grounds = { isLeaving: false, hasWeight: weight > 0 };
+      });
+    }
+    for (const endpoint of this.#leaving) this.#leave(endpoint);
+    this.#leaving = this.#leaving.filter((endpoint) => endpoint.load > 0);
+    this.#offer();
   }
 
-  /** Every endpoint goes: the upstream is no longer configured. Returns the addresses that are gone. */
-  close(): string[] {
-    return this.update({ ...this.#settings, endpoints: [] });
+  /** Every endpoint goes: the upstream is no longer configured. */
+  close(): void {
+    this.update({ ...this.#settings, endpoints: [] });
+  }
+
+  /** Takes over what checks or an operator say of one endpoint, if it is configured. */
+  judge(verdict: EndpointVerdict): void {
+    const endpoint = this.#endpoints.find(({ address }) => address === verdict.address);
+    if (endpoint === undefined) return;
+    this.#change(endpoint, () => {
+      endpoint.standing.verdict = verdict;
+    });
   }
 
   get isUnused(): boolean {
     return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.load === 0);
   }
 
-  /** How many endpoints there are to try. */
-  get openEndpoints(): number {
-    return this.#open.length;
+  /** True if there is another endpoint to try than these. */
+  hasOther(tried: ReadonlySet<Endpoint<Connection>>): boolean {
+    return this.#offered.some((endpoint) => !tried.has(endpoint));
   }
 
   /** Lends an endpoint that is not in `tried`; throws `upstream_empty` if there is none. Counts until it is disposed. */
   lease(what: "sessions" | "requests", tried: ReadonlySet<Endpoint<Connection>>): Lease<Connection> {
-    const candidates = tried.size === 0 ? this.#open : this.#open.filter((endpoint) => !tried.has(endpoint));
+    const candidates = tried.size === 0 ? this.#offered : this.#offered.filter((endpoint) => !tried.has(endpoint));
     if (candidates.length === 0)
       throw new GatewayError("upstream_empty", `the upstream ${this.name} has no endpoint to offer`);
     const endpoint =
@@ -92,13 +127,35 @@ export class Upstream<Connection extends Pooled> {
 
   get status(): UpstreamStatus {
     const endpoints = [...this.#endpoints, ...this.#leaving].map((endpoint) => endpoint.status);
-    return { name: this.name, balance: this.#settings.balance, endpoints };
+    return { name: this.name, balance: this.#settings.balance, isPanicking: this.#isPanicking, endpoints };
   }
 
-  #leave(endpoint: Endpoint<Connection>): boolean {
-    endpoint.isLeaving = true;
+  #leave(endpoint: Endpoint<Connection>): void {
+    this.#change(endpoint, () => {
+      endpoint.standing.grounds = { isLeaving: true, hasWeight: endpoint.weight > 0 };
+    });
     endpoint.pool.clear();
-    return endpoint.load > 0;
+  }
+
+  /** Tells of a change of state, and offers what may be offered after it. */
+  #change(endpoint: Endpoint<Connection>, act: () => void): void {
+    const { standing, address } = endpoint;
+    const before = standing.state;
+    act();
+    const { state, why } = standing;
+    if (state === before) return;
+    this.#offer();
+    const { isAskedFor } = standing;
+    this.#onChange({ upstream: this.name, address, before, state, why, isAskedFor, settings: this.#settings });
+  }
+
+  /** Usable endpoints, or all that stay if so few are usable that the checks themselves are to be doubted. */
+  #offer(): void {
+    const staying = this.#endpoints.filter(({ standing }) => !standing.isGoing);
+    const usable = staying.filter(({ standing }) => standing.takesNew);
+    const { panic } = this.#settings.health ?? { panic: 0 };
+    this.#isPanicking = usable.length * 100 < staying.length * panic;
+    this.#offered = this.#isPanicking ? staying : usable;
   }
 }
 
