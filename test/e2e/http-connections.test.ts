@@ -259,6 +259,20 @@ describe("HTTP: a kept connection that dies as it is used", () => {
   });
 });
 
+describe("HTTP: an upstream whose body is bad from its first byte on", () => {
+  const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const body of ["x\r\n", "-1\r\n", "5;\0\r\n", "0\r\nX : a\r\n\r\n", "\r\n"]) {
+    test(`the client sees the head and that something is missing: ${JSON.stringify(body)}`, async () => {
+      await using backend = ScriptedBackend.open(answering(head + body));
+      await using gateway = GatewayFixture.open({ to: [backend] });
+      const client = await gateway.ask(request());
+      const response = await client.response();
+      expect([response.status, response.isComplete, response.body.toString()]).toEqual([200, false, ""]);
+      expect((await gateway.record()).error).toBe("upstream_invalid");
+    });
+  }
+});
+
 describe("HTTP: an upstream that dies in the middle of its answer", () => {
   const starts: readonly (readonly [says: string, head: string, how: "end" | "reset"])[] = [
     ["with a length, by an end", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "end"],

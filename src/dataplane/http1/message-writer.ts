@@ -45,7 +45,7 @@ export class MessageWriter implements BodySink {
   start(): void {
     const { body, framing } = this.#options;
     if (framing === "none" || body === undefined) {
-      this.#flushHead();
+      this.flushHead();
       this.#stream?.cancel();
       return this.#done(undefined);
     }
@@ -55,7 +55,7 @@ export class MessageWriter implements BodySink {
     }
     body.start(this);
     // The head does not wait for a body that is slow to begin.
-    this.#flushHead();
+    this.flushHead();
   }
 
   /** True while the wire is full. */
@@ -82,6 +82,11 @@ export class MessageWriter implements BodySink {
     this.#stream?.resume();
   }
 
+  /** Writes the head now, if it was still waiting for the first piece of its body. */
+  flushHead(): void {
+    if (this.#head !== "") this.#writeText("");
+  }
+
   /** Stops writing; the body's source is told. */
   stop(): void {
     if (this.#isDone) return;
@@ -103,7 +108,7 @@ export class MessageWriter implements BodySink {
   onBodyEnd(trailers: HeaderList | undefined): void {
     if (this.#isDone) return;
     if (this.#options.framing === "chunked") this.#writeText(lastChunk(trailers));
-    else this.#flushHead();
+    else this.flushHead();
     this.#done(undefined);
   }
 
@@ -136,10 +141,6 @@ export class MessageWriter implements BodySink {
     const start = this.#head + text;
     this.#head = "";
     this.#options.wire.write(latin1(start));
-  }
-
-  #flushHead(): void {
-    if (this.#head !== "") this.#writeText("");
   }
 
   #done(error: GatewayError | undefined): void {

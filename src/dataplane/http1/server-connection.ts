@@ -315,11 +315,17 @@ export class ServerConnection implements Receiver, BodyOwner {
     const { error } = answer;
     this.#finish(open, this.#outcome(answer.reply.status, error));
     if (this.#state !== "exchange") return;
-    // A message that stops in the middle can only be told by the end of the connection.
-    if (error !== undefined) return this.#close();
+    // A message that stops in the middle, or before its first byte, can only be told by its head and the end of the connection.
+    if (error !== undefined) return this.#breakOff();
     if (!answer.keepAlive || !this.#mayAskMore || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
       return this.#linger();
     this.#next();
+  }
+
+  /** Without a head a client would take it for a connection that ended before its request, and repeat that. */
+  #breakOff(): void {
+    this.#writer?.flushHead();
+    this.#close();
   }
 
   #next(): void {
