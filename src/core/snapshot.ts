@@ -123,6 +123,10 @@ export type UpstreamSettings = {
   readonly balance: "least-sessions" | "round-robin";
   /** Idle HTTP connections kept for reuse. */
   readonly pool: { readonly idle: number; readonly idleMs: number };
+  /** Absent: nothing is checked, nobody is ejected, and nobody panics. */
+  readonly health?: HealthSettings;
+  /** How long the sessions of an endpoint that goes have (ms); null: they stay. Absent: as long as in every other drain. */
+  readonly drainMs?: number | null;
 };
 
 /** One address of an upstream; `host` is a name or an address literal without brackets. */
