@@ -10,7 +10,14 @@ export const workerProtocol = 1;
 
 /** From the control process to a worker: one JSON value a line over a Unix socket. */
 export type ToWorker =
+  /** Put this into force at once: what all others have already. */
   | { readonly type: "snapshot"; readonly snapshot: Snapshot; readonly terms?: SnapshotTerms }
+  /** Do of this change what can fail. `commit` or `abandon` follows, when it is known what all workers say to it. */
+  | { readonly type: "prepare"; readonly snapshot: Snapshot }
+  | { readonly type: "commit"; readonly revision: number; readonly terms?: SnapshotTerms }
+  | { readonly type: "abandon"; readonly revision: number }
+  /** New terms without a new snapshot. */
+  | { readonly type: "terms"; readonly terms: SnapshotTerms }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan }
   /** Verdicts that are new; those of endpoints that are not configured (yet) are kept for when they are. */
@@ -18,7 +25,8 @@ export type ToWorker =
 
 /** From a worker to the control process. */
 export type FromWorker =
-  | { readonly type: "hello"; readonly protocol: number; readonly worker: string; readonly pid: number }
+  | Hello
+  | { readonly type: "prepared"; readonly revision: number; readonly listeners: readonly ListenerStatus[] }
   | { readonly type: "applied"; readonly revision: number; readonly listeners: readonly ListenerStatus[] }
   /** The snapshot could not be put into force (a port is taken, say); the last one stays. */
   | { readonly type: "refused"; readonly revision: number; readonly issues: readonly Issue[] }
@@ -29,6 +37,17 @@ export type FromWorker =
   | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly says: string; readonly detail?: string }
   /** The drain is over; the worker exits next. */
   | { readonly type: "drained"; readonly closed: number; readonly destroyed: number };
+
+/** The first word of a worker. One that had a control process before says what it has in force. */
+export type Hello = {
+  readonly type: "hello";
+  readonly protocol: number;
+  readonly worker: string;
+  readonly pid: number;
+  /** 0 if there is nothing in force yet. */
+  readonly revision: number;
+  readonly listeners: readonly ListenerStatus[];
+};
 
 /** What a worker can be asked. */
 export type Question =

@@ -37,6 +37,24 @@ export type ApplyTerms = { readonly drain: Pick<DrainPlan, "windowMs" | "code" |
 /** How a drain has ended: sessions that got their Close in time, and those that were cut. */
 export type DrainResult = { readonly closed: number; readonly destroyed: number };
 
+/** A snapshot that nothing stands against any more. */
+export type PreparedSnapshot = {
+  readonly revision: number;
+  /** As they will be, with the ports that are bound. */
+  readonly listeners: readonly ListenerStatus[];
+  /** Puts it into force. */
+  readonly commit: (terms?: ApplyTerms) => void;
+  /** Lets it go; what was in force stays. */
+  readonly abandon: () => void;
+};
+
+type Change = {
+  readonly snapshot: Snapshot;
+  readonly compiled: CompiledRoutes;
+  readonly fresh: ReadonlyMap<string, Listener>;
+  readonly terms: ApplyTerms;
+};
+
 const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
 /** How often idle upstream connections are looked through, and a drain looks whether it is over (ms). */
 const housekeepingMs = 5000;
@@ -98,22 +116,44 @@ export class Gateway implements AsyncDisposable {
    * sessions stay, except those of routes and endpoints that are gone, or of routes whose `onChange` says otherwise.
    */
   apply(snapshot: Snapshot, terms: ApplyTerms = defaultTerms): readonly Issue[] {
+    const prepared = this.prepare(snapshot);
+    if ("issues" in prepared) return prepared.issues;
+    prepared.commit(terms);
+    return [];
+  }
+
+  /**
+   * Does of a change what can fail: compiles the routes and binds new addresses, and leaves in force what is. Either `commit` or `abandon`
+   * must follow before anything else is prepared or applied.
+   */
+  prepare(snapshot: Snapshot): PreparedSnapshot | { readonly issues: readonly Issue[] } {
     let compiled: CompiledRoutes;
     try {
       compiled = this.#compile(snapshot);
     } catch (error) {
-      return [problem("routes", error)];
+      return { issues: [problem("routes", error)] };
     }
     const opened = this.#openListeners(snapshot.listeners);
-    if ("issue" in opened) return [opened.issue];
+    if ("issue" in opened) return { issues: [opened.issue] };
+    const { fresh } = opened;
+    return {
+      revision: snapshot.revision,
+      listeners: snapshot.listeners.flatMap(({ name }) => (fresh.get(name) ?? this.#listeners.get(name))?.status ?? []),
+      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, fresh, terms }),
+      abandon: () => {
+        for (const listener of fresh.values()) listener.close();
+      },
+    };
+  }
+
+  #commit({ snapshot, compiled, fresh, terms }: Change): void {
     const before = this.#compiled.routes;
     this.#compiled = compiled;
-    this.#takeOver(snapshot.listeners, opened.fresh, terms);
+    this.#takeOver(snapshot.listeners, fresh, terms);
     this.#endpointDrains.terms = terms.drain;
     this.#upstreams.update(snapshot.upstreams);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
-    return [];
   }
 
   /** Takes over what the control process says of endpoints, whether they are configured yet or not. */

@@ -73,7 +73,8 @@ export class Listener implements ExchangeHost {
 
   /** True if new settings can be taken over without binding anew. */
   isSameAddress(settings: ListenerSettings): boolean {
-    return settings.host === this.#settings.host && settings.port === this.#settings.port;
+    const { host, port } = this.#settings;
+    return settings.host === host && (settings.port === port || settings.port === this.#port.port);
   }
 
   /** New connections get the new settings; those that are open keep theirs. */

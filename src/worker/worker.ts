@@ -1,13 +1,15 @@
 import type { AccessRecord } from "../core/access-record.ts";
+import type { Snapshot } from "../core/snapshot.ts";
 import {
   type Answer,
   type DrainPlan,
   type FromWorker,
   type Question,
+  type SnapshotTerms,
   type ToWorker,
   workerProtocol,
 } from "../core/worker-protocol.ts";
-import { Gateway } from "../dataplane/gateway.ts";
+import { Gateway, type PreparedSnapshot } from "../dataplane/gateway.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { ControlLink } from "./control-link.ts";
@@ -26,6 +28,8 @@ export class Worker {
   #isDrained = false;
   #link: ControlLink | undefined;
   #records: RecordBatch | undefined;
+  #terms: SnapshotTerms | undefined;
+  #prepared: PreparedSnapshot | undefined;
 
   private constructor() {
     this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
@@ -45,7 +49,14 @@ export class Worker {
     });
     worker.#link = link;
     worker.#records = new RecordBatch(link, worker.#wheel);
-    worker.#send({ type: "hello", protocol: workerProtocol, worker: options.id, pid: process.pid });
+    worker.#send({
+      type: "hello",
+      protocol: workerProtocol,
+      worker: options.id,
+      pid: process.pid,
+      revision: 0,
+      listeners: [],
+    });
     return worker;
   }
 
@@ -81,6 +92,14 @@ export class Worker {
     switch (message.type) {
       case "snapshot":
         return this.#apply(message);
+      case "prepare":
+        return this.#prepare(message.snapshot);
+      case "commit":
+        return this.#commit(message.revision, message.terms);
+      case "abandon":
+        return this.#abandon();
+      case "terms":
+        return this.#useTerms(message.terms);
       case "ask":
         return this.#answer(message.id, message.question);
       case "drain":
@@ -89,11 +108,41 @@ export class Worker {
   }
 
   #apply({ snapshot, terms }: Extract<ToWorker, { type: "snapshot" }>): void {
-    this.#gateway.wantsRecords = terms?.wantsRecords ?? true;
-    const issues = this.#gateway.apply(snapshot, terms);
+    this.#abandon();
+    this.#useTerms(terms);
+    const issues = this.#gateway.apply(snapshot, this.#terms);
     const { revision } = snapshot;
     if (issues.length > 0) this.#send({ type: "refused", revision, issues });
     else this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
+  }
+
+  #prepare(snapshot: Snapshot): void {
+    this.#abandon();
+    const prepared = this.#gateway.prepare(snapshot);
+    const { revision } = snapshot;
+    if ("issues" in prepared) return this.#send({ type: "refused", revision, issues: prepared.issues });
+    this.#prepared = prepared;
+    this.#send({ type: "prepared", revision, listeners: prepared.listeners });
+  }
+
+  #commit(revision: number, terms: SnapshotTerms | undefined): void {
+    const prepared = this.#prepared;
+    if (prepared?.revision !== revision) return;
+    this.#prepared = undefined;
+    this.#useTerms(terms);
+    prepared.commit(this.#terms);
+    this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
+  }
+
+  #abandon(): void {
+    this.#prepared?.abandon();
+    this.#prepared = undefined;
+  }
+
+  #useTerms(terms: SnapshotTerms | undefined): void {
+    if (terms === undefined) return;
+    this.#terms = terms;
+    this.#gateway.wantsRecords = terms.wantsRecords;
   }
 
   #answer(id: number, question: Question): void {

@@ -30,7 +30,7 @@ export class FakeWorker implements WorkerProcess {
     this.#socket.on("data", (bytes) => lines.push(typeof bytes === "string" ? Buffer.from(bytes) : bytes));
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => resolve("exit code 0"));
-    this.say({ type: "hello", protocol: 1, worker: id, pid });
+    this.say({ type: "hello", protocol: 1, worker: id, pid, revision: 0, listeners: [] });
   }
 
   say(message: FromWorker): void {

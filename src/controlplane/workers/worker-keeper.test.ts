@@ -168,7 +168,7 @@ test("a stranger on the control socket is hung up on", async () => {
   await using _ = keeper;
   keeper.apply(snapshot(1));
   await until(() => heard.applied.length === 1);
-  workers.all[0]?.say({ type: "hello", protocol: 1, worker: "1", pid: 4 });
+  workers.all[0]?.say({ type: "hello", protocol: 1, worker: "1", pid: 4, revision: 0, listeners: [] });
   await until(() => keeper.restarts === 1);
 });
 
