@@ -12,7 +12,14 @@ import type { Drain } from "./drain.ts";
 import { type Figures, increment } from "./figures.ts";
 import type { ListenerFacts, ListenerObserver } from "./listener.ts";
 import { type ExchangeObserver, LiveExchange } from "./live-exchange.ts";
-import { badRequestRecord, type ExchangeEnd, httpRecord, sessionCloseRecord, sessionOpenRecord } from "./records.ts";
+import {
+  badRequestRecord,
+  type ExchangeEnd,
+  httpRecord,
+  sessionCloseRecord,
+  sessionOpenRecord,
+  wasHandshake,
+} from "./records.ts";
 import { Session, type SessionIdentity, type SessionObserver } from "./relay/session.ts";
 import { formatPeer } from "./request-identity.ts";
 import type { SessionRegistry } from "./session-registry.ts";
@@ -73,10 +80,16 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       onRefusedConnection: (limit) => increment(figures.refusedConnections, limit),
       onBadRequest: (refusal) => {
         increment(figures.errors, refusal.error.code);
-        figures.of("").countRequest(refusal.error.status, 0);
+        this.#countRefusal(refusal.error);
         if (this.#isRecording) this.#record(() => badRequestRecord(refusal));
       },
     };
+  }
+
+  #countRefusal(error: GatewayError): void {
+    const unrouted = this.#options.figures.of("");
+    if (wasHandshake(error)) increment(unrouted.handshakes, error.status);
+    else unrouted.countRequest(error.status, 0);
   }
 
   onExchangeEnd(exchange: LiveExchange, outcome: Outcome, error: GatewayError | undefined): void {

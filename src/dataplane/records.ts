@@ -15,6 +15,11 @@ export type BadRequest = {
   readonly requestId: string;
 };
 
+/** True if it asked for a WebSocket, in a way that opens none. */
+export function wasHandshake({ code }: GatewayError): boolean {
+  return code === "bad_handshake" || code === "upgrade_required";
+}
+
 /** The record of what was answered without ever being an exchange. */
 export function badRequestRecord({ error, peer, listener, requestId }: BadRequest): HttpRecord {
   return {
@@ -26,7 +31,7 @@ export function badRequestRecord({ error, peer, listener, requestId }: BadReques
     host: "",
     method: "",
     target: "",
-    isHandshake: error.code === "bad_handshake" || error.code === "upgrade_required",
+    isHandshake: wasHandshake(error),
     status: error.status,
     durationMs: 0,
     bytesIn: 0,

@@ -222,7 +222,8 @@ test("AC-18.1, AC-18.2: requests and refused handshakes are counted and logged b
     [request({ headers: { Host: "a b" } }), 2, "causeway_requests_total", "", 400],
     [handshake({ target: "/page/403" }), 3, "causeway_handshakes_total", "page", 403],
     [handshake({ target: "/none" }), 2, "causeway_handshakes_total", "", 404],
-    [handshake({ headers: { "Sec-WebSocket-Version": "8" } }), 1, "causeway_requests_total", "", 426],
+    [handshake({ headers: { "Sec-WebSocket-Version": "8" } }), 1, "causeway_handshakes_total", "", 426],
+    [handshake({ headers: { "Sec-WebSocket-Key": "x" } }), 2, "causeway_handshakes_total", "", 400],
   ];
   const ids = new Map<string, number>();
   for (const [bytes, times, , , status] of asked) {
@@ -245,5 +246,5 @@ test("AC-18.1, AC-18.2: requests and refused handshakes are counted and logged b
   await until(() => lines().length === all);
   // What the gateway answered by itself carries the id under which it is logged.
   for (const [id, status] of ids) expect(lines().find((line) => line.requestId === id)?.status).toBe(status);
-  expect(lines().filter((line) => line.isHandshake).length).toBe(6);
+  expect(lines().filter((line) => line.isHandshake).length).toBe(8);
 });
