@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../test/support/until.ts";
-import { OwnedFolder, removeOrphan, removeOrphans } from "./owned-folder.ts";
+import { guestsOf, OwnedFolder, quitFolder, removeOrphan, removeOrphans, visitFolder } from "./owned-folder.ts";
 
 let parent = "";
 
@@ -94,4 +94,27 @@ test("what does not say whose it is, and what is no folder, is left alone", () =
   symlinkSync(folder.path, link);
   expect([removeOrphan(stranger), removeOrphan(link)]).toEqual([false, false]);
   expect([existsSync(stranger), existsSync(folder.path)]).toEqual([true, true]);
+});
+
+test("a folder outlives its owner for as long as it has a guest", async () => {
+  const path = await killedOwner();
+  visitFolder(path, "b");
+  expect(guestsOf(path).map(({ name }) => name)).toEqual(["b"]);
+  expect(removeOrphan(path)).toBe(false);
+  quitFolder(path, "b");
+  expect(removeOrphan(path)).toBe(true);
+});
+
+test("the folder of a dead owner can be taken over, once", async () => {
+  const path = await killedOwner();
+  using folder = OwnedFolder.takeOver(path);
+  expect(folder?.path).toBe(path);
+  expect(OwnedFolder.takeOver(path)).toBeUndefined();
+  expect(removeOrphan(path)).toBe(false);
+});
+
+test("the folder of a living owner, and one that is not there, cannot be taken over", () => {
+  using folder = OwnedFolder.make(parent, "a-");
+  expect(OwnedFolder.takeOver(folder.path)).toBeUndefined();
+  expect(OwnedFolder.takeOver(join(parent, "nothing"))).toBeUndefined();
 });

@@ -1,13 +1,24 @@
-import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isAlive, markOfSelf } from "./process-mark.ts";
 
-/** The file that says whose a folder is. */
+/** The file that says whose a folder is, and how the names of those begin that say who else uses it. */
 const ownerFile = "owner";
+const guestPrefix = "guest-";
 
 /**
  * A folder for temporary files that only this user can enter and that belongs to this process. It goes with its owner; what a killed
- * owner has left behind is removed by whoever calls `removeOrphans` or `removeOrphan` next.
+ * owner has left behind is removed by whoever calls `removeOrphans` or `removeOrphan` next, as soon as its guests are dead too.
  */
 export class OwnedFolder implements Disposable {
   readonly path: string;
@@ -21,77 +32,87 @@ export class OwnedFolder implements Disposable {
   /** Makes `<parent>/<prefix>XXXXXX`. Throws if that is not possible. */
   static make(parent: string, prefix: string): OwnedFolder {
     const path = mkdtempSync(join(parent, prefix));
-    writeFileSync(join(path, ownerFile), `${process.pid} ${startOf(process.pid)?.startedAt ?? ""} ${pidNamespace()}`);
+    writeFileSync(join(path, ownerFile), markOfSelf());
     return new OwnedFolder(path);
   }
 
-  [Symbol.dispose](): void {
+  /** Becomes the owner of a folder whose owner is dead; undefined if it is not there, or somebody else was faster. */
+  static takeOver(path: string): OwnedFolder | undefined {
+    const [file, taken] = [join(path, ownerFile), join(path, `${ownerFile}-before-${process.pid}`)];
+    try {
+      if (!isOurs(path) || isAlive(readFileSync(file, "utf8"))) return undefined;
+      renameSync(file, taken);
+      // Between looking and taking, somebody else may have become its owner.
+      if (isAlive(readFileSync(taken, "utf8"))) {
+        renameSync(taken, file);
+        return undefined;
+      }
+      writeFileSync(file, markOfSelf());
+      rmSync(taken);
+      return new OwnedFolder(path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The folder stays when this process ends. */
+  leave(): void {
     process.off("exit", this.#removeAtExit);
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
     removeFolder(this.path);
   }
 }
 
-/** Removes the folders below `parent` whose names begin with `prefix` and whose owners are dead. Never throws. */
+/** A process that uses a folder of another one. `mark` tells whether it lives, see `isAlive`. */
+export type Guest = { readonly name: string; readonly mark: string };
+
+/** Says that this process uses a folder; the newest guest of a name counts. */
+export function visitFolder(path: string, name: string): void {
+  writeFileSync(join(path, `${guestPrefix}${name}`), markOfSelf());
+}
+
+/** Takes back what `visitFolder` has said, unless another process says the same by now. */
+export function quitFolder(path: string, name: string): void {
+  const file = join(path, `${guestPrefix}${name}`);
+  if (existsSync(file) && readFileSync(file, "utf8") === markOfSelf()) rmSync(file);
+}
+
+/** The guests of a folder that are alive. */
+export function guestsOf(path: string): readonly Guest[] {
+  const names = readdirSync(path).filter((name) => name.startsWith(guestPrefix));
+  const guests = names.map((name) => ({
+    name: name.slice(guestPrefix.length),
+    mark: readFileSync(join(path, name), "utf8"),
+  }));
+  return guests.filter(({ mark }) => isAlive(mark));
+}
+
+/** Removes the folders below `parent` whose names begin with `prefix` and whose owners and guests are dead. Never throws. */
 export async function removeOrphans(parent: string, prefix: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
   for (const name of names) if (name.startsWith(prefix)) removeOrphan(join(parent, name));
 }
 
-/** Removes a folder if its owner is dead, and says whether there is none any more. Never throws. */
+/** Removes a folder if its owner and its guests are dead, and says whether there is none any more. Never throws. */
 export function removeOrphan(path: string): boolean {
   try {
-    const stats = lstatSync(path);
-    if (!stats.isDirectory() || stats.uid !== process.getuid?.()) return false;
-    if (isAlive(readFileSync(join(path, ownerFile), "utf8"))) return false;
+    if (!isOurs(path) || isAlive(readFileSync(join(path, ownerFile), "utf8"))) return false;
+    if (guestsOf(path).length > 0) return false;
     removeFolder(path);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT" && !exists(path);
+    return error instanceof Error && "code" in error && error.code === "ENOENT" && !existsSync(path);
   }
+}
+
+function isOurs(path: string): boolean {
+  const stats = lstatSync(path);
+  return stats.isDirectory() && stats.uid === process.getuid?.();
 }
 
 function removeFolder(path: string): void {
   rmSync(path, { recursive: true, force: true });
-}
-
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-/** Whoever cannot be seen from here, since it runs in another container, counts as alive. */
-function isAlive(owner: string): boolean {
-  const [pid = "", startedAt = "", namespace = ""] = owner.split(" ");
-  if (!/^[1-9]\d*$/.test(pid) || namespace !== pidNamespace()) return true;
-  const found = startOf(Number(pid));
-  // Without /proc a number that was given to another process looks alive, and its folder stays.
-  if (found === undefined) return namespace === "" && answersSignals(Number(pid));
-  return found.startedAt === startedAt && found.state !== "Z" && found.state !== "X";
-}
-
-function answersSignals(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** State and start time (ticks since boot) of a process: proc(5), /proc/pid/stat. The name before them may hold anything. */
-function startOf(pid: number): { readonly state: string; readonly startedAt: string } | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", startedAt: fields[19] ?? "" };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Empty where there are none. */
-function pidNamespace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return "";
-  }
 }
