@@ -2,6 +2,7 @@ import { readConfiguration } from "../controlplane/config/read.ts";
 import { readFiles } from "../controlplane/sources/read-files.ts";
 import type { Configuration } from "../core/configuration.ts";
 import { formatIssue, type Issue } from "../core/issue.ts";
+import { counted } from "../kit/counted.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 const help = `usage: causeway check [--json] <file-or-folder>…
@@ -57,16 +58,12 @@ function asText(outcome: Outcome): string {
 
 function summaryOf({ issues, errors, configuration }: Outcome): string {
   const warnings = issues.length - errors;
-  if (errors > 0) return `${count(errors, "error")}, ${count(warnings, "warning")}`;
+  if (errors > 0) return `${counted(errors, "error")}, ${counted(warnings, "warning")}`;
   const { listeners = [], routes = [], upstreams = [] } = configuration?.model ?? {};
   const things = [
-    count(listeners.length, "listener"),
-    count(routes.length, "route"),
-    count(upstreams.length, "upstream"),
+    counted(listeners.length, "listener"),
+    counted(routes.length, "route"),
+    counted(upstreams.length, "upstream"),
   ];
-  return `${things.join(", ")}: ${warnings === 0 ? "fine" : count(warnings, "warning")}`;
-}
-
-function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
+  return `${things.join(", ")}: ${warnings === 0 ? "fine" : counted(warnings, "warning")}`;
 }

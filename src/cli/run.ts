@@ -3,6 +3,7 @@ import { FileSource } from "../controlplane/sources/file-source.ts";
 import { workerStarter } from "../controlplane/workers/worker-process.ts";
 import { formatIssue } from "../core/issue.ts";
 import { formatAddress } from "../core/snapshot.ts";
+import { counted } from "../kit/counted.ts";
 import { LineOutput, writeTo } from "../telemetry/line-output.ts";
 import type { LogStreams } from "../telemetry/log.ts";
 import { ControlProcess } from "./control-process.ts";
@@ -77,20 +78,20 @@ function announce(control: ControlProcess, tookMs: number): void {
   });
 }
 
-function counted(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
-}
-
 async function end(control: ControlProcess, signal: NodeJS.Signals): Promise<void> {
   const drain = control.inForce?.configuration.settings.drain;
   const says = `${signal}: sessions end within ${(drain?.windowMs ?? 0) / 1000} s; a second signal ends at once`;
   control.log.info("draining", says, { signal, ...drain });
   const { closed, destroyed, isKilled } = await control.drain();
   const how = isKilled ? "; the worker did not end in time and was killed" : "";
-  control.log[isKilled ? "warn" : "info"]("stopped", `stopped: ${closed} sessions closed, ${destroyed} cut${how}`, {
-    closed,
-    destroyed,
-    isKilled,
-  });
+  control.log[isKilled ? "warn" : "info"](
+    "stopped",
+    `stopped: ${counted(closed, "session")} closed, ${destroyed} cut${how}`,
+    {
+      closed,
+      destroyed,
+      isKilled,
+    },
+  );
   await control[Symbol.asyncDispose]();
 }

@@ -178,7 +178,7 @@ test("warnings are logged once and do not keep a configuration from being in for
   await until(() => it.settled.length === 2);
   expect(it.reconciler.isLastReloadGood).toBe(true);
   expect(it.reconciler.issues).toEqual([problem("warn a", "warning")]);
-  expect(it.log.filter((line) => line.includes("doubtful")).length).toBe(1);
+  expect(it.log.filter((line) => line.includes("warn a")).length).toBe(1);
 });
 
 test("a first configuration whose port is taken is refused, with the place in the file", async () => {

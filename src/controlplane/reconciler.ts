@@ -2,7 +2,8 @@ import type { Configuration, ConfigurationText, Places, Reading, Source, SourceS
 import type { ListenerStatus } from "../core/figures.ts";
 import { formatIssue, type Issue } from "../core/issue.ts";
 import type { ListenAddress } from "../core/listen-address.ts";
-import type { Snapshot } from "../core/snapshot.ts";
+import { formatAddress, type Snapshot } from "../core/snapshot.ts";
+import { counted } from "../kit/counted.ts";
 import { after } from "../kit/sleep.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -94,6 +95,7 @@ export class Reconciler {
 
   /** The worker has put a revision into force. */
   onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
+    const before = this.#listeners;
     this.#listeners = listeners;
     const configuration = this.#sent.get(revision);
     if (configuration === undefined) return;
@@ -101,7 +103,11 @@ export class Reconciler {
     const isFirst = this.#inForce === undefined;
     this.#inForce = { revision, configuration };
     this.#refusal = [];
-    if (!isFirst) this.#options.log.info("config-applied", `revision ${revision} is in force`, { revision });
+    if (!isFirst) {
+      const moved = Bun.deepEquals(placesOf(before), placesOf(listeners)) ? "" : `, ${placesOf(listeners).join(", ")}`;
+      const says = `revision ${revision} is in force: ${sizeOf(configuration)}${moved}`;
+      this.#options.log.info("config-applied", says, { revision });
+    }
     this.#first.resolve([]);
   }
 
@@ -116,7 +122,7 @@ export class Reconciler {
     this.#first.resolve(issues);
     if (this.#inForce === undefined) return;
     const isOutside = refusal.some(({ at }) => this.#wanted?.places.has(at.path));
-    if (isNews) this.#logIssues(`the worker refused revision ${revision}; ${whatNext(isOutside)}`, issues);
+    if (isNews) this.#logRefusal(issues, isOutside);
     void this.#inTurn(() => this.#restoreSettings());
     if (isOutside) this.#retryLater();
   }
@@ -167,9 +173,7 @@ export class Reconciler {
     const isNews = this.#isReadingGood || !Bun.deepEquals(issues, this.#issues);
     this.#issues = issues;
     this.#isReadingGood = false;
-    if (this.#inForce !== undefined && isNews) {
-      this.#logIssues(`this configuration is not put into force; ${whatNext(isOutside)}`, errors);
-    }
+    if (this.#inForce !== undefined && isNews) this.#logRefusal(errors, isOutside);
     this.#first.resolve(errors);
   }
 
@@ -182,7 +186,7 @@ export class Reconciler {
     const warnings = issues.filter((issue) => !this.#issues.some((known) => Bun.deepEquals(known, issue)));
     this.#issues = issues;
     this.#isReadingGood = true;
-    if (warnings.length > 0) this.#logIssues("the configuration has doubtful parts", warnings);
+    this.#logIssues(warnings);
     const current = this.#newest();
     if (current === undefined || !Bun.deepEquals(current.configuration.model, configuration.model)) {
       const revision = ++this.#lastRevision;
@@ -245,18 +249,40 @@ export class Reconciler {
     if (hasNewSettings)
       log.info("config-applied", `the new settings are in force, with revision ${revision}`, { revision });
     else if (wasMended)
-      log.info("config-mended", `without errors again, and as it is in force: revision ${revision}`, { revision });
-    else log.info("config-unchanged", `read again, and the same: revision ${revision} stays in force`, { revision });
+      log.info(
+        "config-mended",
+        `the configuration is without errors again, and the same as revision ${revision}, which is in force`,
+        {
+          revision,
+        },
+      );
+    else
+      log.info("config-unchanged", `the configuration has not changed: revision ${revision} stays in force`, {
+        revision,
+      });
   }
 
-  #logIssues(says: string, issues: readonly Issue[]): void {
+  #logRefusal(errors: readonly Issue[], isOutside: boolean): void {
+    const revision = this.#inForce?.revision;
+    const what = isOutside ? "cannot be put into force yet" : `has ${counted(errors.length, "error")}`;
+    const next = isOutside ? "; it is tried again every few seconds" : "";
+    const says = `the new configuration ${what}, so revision ${revision} stays${next}`;
+    this.#options.log.warn("config-refused", says, { revision, errors: errors.length });
+    this.#logIssues(errors);
+  }
+
+  #logIssues(issues: readonly Issue[]): void {
     for (const issue of issues) {
       const level = issue.severity === "error" ? "error" : "warn";
-      this.#options.log[level]("config-issue", `${says}: ${formatIssue(issue)}`, { issue });
+      this.#options.log[level]("config-issue", formatIssue(issue), { issue });
     }
   }
 }
 
-function whatNext(isOutside: boolean): string {
-  return isOutside ? "the last good one stays, and this is tried again every few seconds" : "the last good one stays";
+function placesOf(listeners: readonly ListenerStatus[]): readonly string[] {
+  return listeners.map((listener) => `${listener.name} at ${formatAddress(listener)}`);
+}
+
+function sizeOf({ model }: Configuration): string {
+  return `${counted(model.routes.length, "route")}, ${counted(model.upstreams.length, "upstream")}`;
 }

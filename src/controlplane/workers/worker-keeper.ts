@@ -142,7 +142,7 @@ export class WorkerKeeper implements AsyncDisposable {
       const fields = { worker: this.id, how, restarts: this.#restarts, waitMs };
       this.#options.log.error(
         "worker-ended",
-        `worker ${this.id} ended (${how}); starting it again in ${waitMs} ms`,
+        `worker ${this.id} ended (${how}) and its sessions with it; it is started again in ${waitMs} ms`,
         fields,
       );
       await sleep(waitMs, this.#stop.signal);
