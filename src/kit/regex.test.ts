@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { compileRegex } from "./regex.ts";
+import { compileRegex, splitRegex } from "./regex.ts";
 
 test("an expression matches the whole text or not at all", () => {
   const regex = compileRegex("/api/v[0-9]+");
@@ -67,4 +67,46 @@ test("the literal prefix is one that every matching text has", () => {
     ["", ""],
   ];
   for (const [source, prefix] of cases) expect([source, compileRegex(source).literalPrefix]).toEqual([source, prefix]);
+});
+
+test("an expression in two parts means the same as the whole", () => {
+  const sources = [
+    "/api/s1/[0-9]+",
+    "^/api/(.*)$",
+    "/a+",
+    "/ab?c",
+    "/a*",
+    "/a{2}b",
+    "/a|/b",
+    "/a\\bb",
+    "/x/[^/]+",
+    "/x/(^y)",
+  ];
+  sources.push(
+    "",
+    "^",
+    "/plain",
+    "/a-b~c_d/.*",
+    "(?i)/A",
+    "/a(?i)B",
+    "/a\\.b",
+    "/a$",
+    "/a\\b",
+    "/(\\B)?x",
+    "/a\\Qb\\E",
+    "a?",
+  );
+  const texts = ["", "/", "/a", "/aa", "/aab", "/ab", "/abc", "/ac", "/b", "/A", "/aB", "/a.b", "/plain", "/api/s1/12"];
+  texts.push("/api/s1/", "/api/x", "/x/y", "/x/y/z", "/x/", "/x", "/a-b~c_d/z", "a");
+  for (const source of sources) {
+    const { literal, rest } = splitRegex(source);
+    const [whole, part] = [compileRegex(source), compileRegex(rest)];
+    for (const text of texts) {
+      const inParts = text.startsWith(literal) && part.matches(text.slice(literal.length));
+      expect([source, text, inParts]).toEqual([source, text, whole.matches(text)]);
+    }
+  }
+  expect(splitRegex("/api/s1/[0-9]+")).toEqual({ literal: "/api/s1/", rest: "[0-9]+" });
+  expect(splitRegex("/ab+")).toEqual({ literal: "/a", rest: "b+" });
+  expect(splitRegex("/a\\bb")).toEqual({ literal: "", rest: "/a\\bb" });
 });

@@ -1,7 +1,8 @@
 import { RE2JS, RE2JSSyntaxException } from "re2js";
 
 /**
- * A regular expression in RE2 syntax, whose cost grows linearly with the text whatever the expression. About 0.1 to 0.5 µs a match; a
+ * A regular expression in RE2 syntax, whose cost grows linearly with the text whatever the expression. About 0.4 µs a match, and 2 to 4
+ * µs where ten thousand are used in turn and none is in the processor's cache; a
  * native RegExp is faster on friendly texts and exponential on others, and telling which is which is not worth a mistake.
  */
 export class Regex {
@@ -87,9 +88,28 @@ function findGroup(name: string | undefined, groups: Groups): number {
   return group;
 }
 
-/** Careful rather than complete: only plain characters at the start of an expression without alternatives count. */
+/**
+ * An expression in two parts: a text matches it whole if it begins with `literal` and what follows matches `rest` whole. Thousands of
+ * expressions that differ only in their literal can share one `rest`.
+ */
+export function splitRegex(source: string): { readonly literal: string; readonly rest: string } {
+  const { plain, next } = plainStart(source);
+  const literal = "*?+{".includes(next) && next !== "" ? plain.slice(0, -1) : plain;
+  const rest = source.slice((source.startsWith("^") ? 1 : 0) + literal.length);
+  return looksBack.test(rest) ? { literal: "", rest: source } : { literal, rest };
+}
+
+/** Assertions whose meaning depends on what stands before them; a caret that begins a class is none. */
+const looksBack = /\\[AbB]|(?:^|[^[])\^/;
+
 function literalPrefixOf(source: string): string {
-  if (source.includes("|")) return "";
-  const [, plain = "", next = ""] = /^\^?([A-Za-z0-9/_~-]*)(.?)/s.exec(source) ?? [];
+  const { plain, next } = plainStart(source);
   return next !== "" && "*?{".includes(next) ? plain.slice(0, -1) : plain;
+}
+
+/** Careful rather than complete: only plain characters at the start of an expression without alternatives count. */
+function plainStart(source: string): { readonly plain: string; readonly next: string } {
+  if (source.includes("|")) return { plain: "", next: "" };
+  const [, plain = "", next = ""] = /^\^?([A-Za-z0-9/_~-]*)(.?)/s.exec(source) ?? [];
+  return { plain, next };
 }

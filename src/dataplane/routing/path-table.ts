@@ -1,11 +1,15 @@
 import { normalizePath, normalizePrefix } from "../../core/path-prefix.ts";
 import type { PathMatch } from "../../core/snapshot.ts";
-import { compileRegex, type Regex } from "../../kit/regex.ts";
+import { compileRegex, type Regex, splitRegex } from "../../kit/regex.ts";
 
 /** Something that a path leads to, and its place in the order of specificity; smaller is more specific. */
 export type Ranked = { readonly rank: number };
 
-type RegexEntry<E> = { readonly regex: Regex; readonly entry: E };
+/** The path must begin with `literal`, and the rest of it match `rest`. */
+type RegexEntry<E> = { readonly literal: string; readonly rest: Regex; readonly entry: E };
+
+/** The rests of expressions, compiled once however many routes have the same: a table of thousands stays in the processor's cache. */
+export type SharedRests = Map<string, Regex>;
 
 /** The entries of one host, found by path. Entries are added in the order of their rank. */
 export class PathTable<E extends Ranked> {
@@ -15,8 +19,13 @@ export class PathTable<E extends Ranked> {
   /** By the whole segments that every matching path begins with, so that few expressions are tried. */
   readonly #regexes = new Map<string, RegexEntry<E>[]>();
   readonly #any: E[] = [];
+  readonly #rests: SharedRests;
   #longestPrefix = 0;
   #longestRegexPrefix = 0;
+
+  constructor(rests: SharedRests) {
+    this.#rests = rests;
+  }
 
   add(match: PathMatch, entry: E): void {
     switch (match.kind) {
@@ -30,9 +39,9 @@ export class PathTable<E extends Ranked> {
         break;
       }
       case "regex": {
-        const regex = compileRegex(match.value);
-        const prefix = regex.literalPrefix.slice(0, Math.max(0, regex.literalPrefix.lastIndexOf("/")));
-        append(this.#regexes, prefix, { regex, entry });
+        const { literal, rest } = this.#compile(match.value);
+        const prefix = literal.slice(0, Math.max(0, literal.lastIndexOf("/")));
+        append(this.#regexes, prefix, { literal, rest, entry });
         this.#longestRegexPrefix = Math.max(this.#longestRegexPrefix, prefix.length);
         break;
       }
@@ -52,6 +61,17 @@ export class PathTable<E extends Ranked> {
     );
   }
 
+  #compile(source: string): { literal: string; rest: Regex } {
+    const { literal, rest } = splitRegex(source);
+    const known = this.#rests.get(rest);
+    if (known !== undefined) return { literal, rest: known };
+    // The whole is compiled first, because what is wrong with it shall be said of the whole.
+    const whole = compileRegex(source);
+    const regex = rest === source ? whole : compileRegex(rest);
+    this.#rests.set(rest, regex);
+    return { literal, rest: regex };
+  }
+
   #findPrefix(path: string, accepts: (entry: E) => boolean): E | undefined {
     if (this.#prefixes.size === 0) return undefined;
     for (let end = lastBorder(path, this.#longestPrefix); end >= 0; end = nextBorder(path, end)) {
@@ -65,9 +85,9 @@ export class PathTable<E extends Ranked> {
     if (this.#regexes.size === 0) return undefined;
     let best: E | undefined;
     for (let end = lastBorder(path, this.#longestRegexPrefix); end >= 0; end = nextBorder(path, end)) {
-      for (const { regex, entry } of this.#regexes.get(path.slice(0, end)) ?? []) {
+      for (const { literal, rest, entry } of this.#regexes.get(path.slice(0, end)) ?? []) {
         if (best !== undefined && best.rank < entry.rank) break;
-        if (path.startsWith(regex.literalPrefix) && regex.matches(path) && accepts(entry)) {
+        if (path.startsWith(literal) && rest.matches(path.slice(literal.length)) && accepts(entry)) {
           best = entry;
           break;
         }

@@ -191,11 +191,16 @@ describe("RouteTable", () => {
       const table = compile(Array.from({ length: 10_000 }, (_, at) => settingsOf(`r${at}`, match(at))));
       const heads = Array.from({ length: 10_000 }, (_, at) => headOf(asked(at)));
       for (const [at, head] of heads.entries()) expect(table.match(head, "request")).toBe(`r${at}`);
-      const startedAt = performance.now();
-      for (const head of heads) table.match(head, "request");
-      const microseconds = ((performance.now() - startedAt) * 1_000) / heads.length;
+      const rounds: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        const startedAt = performance.now();
+        for (const head of heads) table.match(head, "request");
+        rounds.push(((performance.now() - startedAt) * 1_000) / heads.length);
+      }
+      // The best of three, because other work on the machine is not the table's.
+      const microseconds = Math.min(...rounds);
       console.log(`10,000 routes by ${name}: ${microseconds.toFixed(2)} µs a match`);
-      expect(microseconds).toBeLessThan(25);
+      expect(microseconds).toBeLessThan(5);
     }
   });
 

@@ -1,7 +1,7 @@
 import type { Exchange, RequestHead } from "../../core/exchange.ts";
 import type { RouteSettings } from "../../core/snapshot.ts";
 import { type Condition, compileConditions } from "./conditions.ts";
-import { PathTable } from "./path-table.ts";
+import { PathTable, type SharedRests } from "./path-table.ts";
 
 /** A route and what its match shall lead to. */
 export type RouteEntry<T> = { readonly settings: RouteSettings; readonly value: T };
@@ -17,7 +17,8 @@ export class RouteTable<T> {
   /** By what follows the `*`: `.example.com`. */
   readonly #wildcards = new Map<string, PathTable<Candidate<T>>>();
   #longestWildcard = 0;
-  readonly #anyHost = new PathTable<Candidate<T>>();
+  readonly #rests: SharedRests = new Map();
+  readonly #anyHost = new PathTable<Candidate<T>>(this.#rests);
 
   /** Throws an Error if a regular expression is wrong. */
   static compile<T>(entries: readonly RouteEntry<T>[]): RouteTable<T> {
@@ -49,10 +50,18 @@ export class RouteTable<T> {
   }
 
   #tableOf(host: string): PathTable<Candidate<T>> {
-    if (!host.startsWith("*.")) return getOrAdd(this.#hosts, host);
+    if (!host.startsWith("*.")) return this.#getOrAdd(this.#hosts, host);
     const suffix = host.slice(1);
     this.#longestWildcard = Math.max(this.#longestWildcard, suffix.length);
-    return getOrAdd(this.#wildcards, suffix);
+    return this.#getOrAdd(this.#wildcards, suffix);
+  }
+
+  #getOrAdd(tables: Map<string, PathTable<Candidate<T>>>, key: string): PathTable<Candidate<T>> {
+    const known = tables.get(key);
+    if (known !== undefined) return known;
+    const table = new PathTable<Candidate<T>>(this.#rests);
+    tables.set(key, table);
+    return table;
   }
 
   #findWildcard(head: RequestHead, accepts: (candidate: Candidate<T>) => boolean): Candidate<T> | undefined {
@@ -76,12 +85,4 @@ function fulfils(conditions: readonly Condition[], head: RequestHead, method: st
 /** By code units, so that the order does not depend on the locale. */
 function compareText(one: string, other: string): number {
   return one < other ? -1 : Number(one > other);
-}
-
-function getOrAdd<E extends { readonly rank: number }>(tables: Map<string, PathTable<E>>, key: string): PathTable<E> {
-  const known = tables.get(key);
-  if (known !== undefined) return known;
-  const table = new PathTable<E>();
-  tables.set(key, table);
-  return table;
 }
