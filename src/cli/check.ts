@@ -5,18 +5,6 @@ import { formatIssue, type Issue } from "../core/issue.ts";
 import { counted } from "../kit/counted.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
-const help = `usage: causeway check [--json] <file-or-folder>…
-
-Reads the files, and all *.yaml and *.yml files of the folders, as one
-configuration, and prints every problem as
-
-  file:line:column: path: what is wrong; what to write instead
-
-  --json            print { "issues": […], "errors": N, "warnings": N } instead
-
-Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong use.
-`;
-
 /** Checks a configuration and prints every issue and a summary. Resolves to the exit code: 0 no errors, 1 errors. */
 export async function check(
   args: readonly string[],
@@ -24,12 +12,7 @@ export async function check(
 ): Promise<number> {
   const { values, positionals: paths } = parseOptions(args, {
     json: { type: "boolean" },
-    help: { type: "boolean", short: "h" },
   });
-  if (values.help === true) {
-    print(help);
-    return 0;
-  }
   if (paths.length === 0) throw new UsageError("name a file or a folder to check");
   const { texts, issues: unreadable } = await readFiles(paths);
   // With nothing to read, everything would be missing, which says nothing.

@@ -37,6 +37,10 @@ test("every command for people explains itself", async () => {
   }
 });
 
+test("help of help is the help", async () => {
+  expect(await causeway("help", "help")).toEqual(await causeway("--help"));
+});
+
 test("an unknown command gets the nearest one named", async () => {
   expect(await causeway("sesions")).toEqual({
     code: 2,
@@ -56,7 +60,17 @@ test("version names the program's version and Bun's", async () => {
 test("wrong options are wrong use", async () => {
   expect(await causeway("run")).toMatchObject({ code: 2, err: expect.stringContaining("causeway run --help") });
   expect((await causeway("run", "--nope", "x.yaml")).code).toBe(2);
-  expect((await causeway("sessions", "--limit")).code).toBe(2);
+  for (const args of [
+    ["sessions", "--limit"],
+    ["version", "x"],
+    ["schema", "x"],
+    ["demo", "x"],
+    ["demo", "--host", "x"],
+  ]) {
+    const { code, out, err } = await causeway(...args);
+    expect([code, out, err.split("\n").length]).toEqual([2, "", 3]);
+    expect(err).toEndWith(`Try: causeway ${args[0]} --help\n`);
+  }
 });
 
 const script = fileURLToPath(new URL("../../bin/causeway", import.meta.url));

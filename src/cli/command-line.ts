@@ -20,6 +20,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
 }
 
 function help(name: string): Promise<number> | number {
+  if (asksForHelp.has(name)) return print(process.stdout, helpPage(), 0);
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) return unknown(name);
   return command.help === undefined ? perform(command, ["--help"]) : print(process.stdout, command.help, 0);

@@ -1,4 +1,4 @@
-/** A command of the command line. `help` is missing where the command prints its own. */
+/** A command of the command line. `help` is missing where nobody asks for it. */
 export type Command = {
   readonly name: string;
   readonly summary: string;
@@ -44,11 +44,33 @@ again.
   {
     name: "check",
     summary: "check configuration files and print every problem",
+    help: `usage: causeway check [--json] <file-or-folder>…
+
+Reads the files, and all *.yaml and *.yml files of the folders, as one
+configuration, and prints every problem as
+
+  file:line:column: path: what is wrong; what to write instead
+
+  --json            print { "issues": […], "errors": N, "warnings": N } instead
+
+Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong use.
+`,
     load: async () => (await import("./check.ts")).check,
   },
   {
     name: "demo",
     summary: "run the gateway in front of three example applications",
+    help: `usage: causeway demo [--port N] [--host ADDRESS] [--verbose]
+
+Starts the example applications, each its own process, and the gateway in front
+of them.
+
+  --port N        the gateway's port; 8080 unless told, or another free one if
+                  that is taken
+  --host ADDRESS  the gateway's address; 127.0.0.1 unless told, 0.0.0.0 to be
+                  reached from other machines
+  --verbose       show everything the gateway logs
+`,
     load: async () => (await import("./demo.ts")).demo,
   },
   {
@@ -75,6 +97,17 @@ ${adminHelp}
   {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
+    help: `usage: causeway schema
+
+Prints the JSON Schema of the configuration, for editors that check and complete
+YAML:
+
+  causeway schema > causeway.schema.json
+
+and as the first line of a configuration
+
+  # yaml-language-server: $schema=causeway.schema.json
+`,
     load: async () => (await import("./schema.ts")).schema,
   },
   {

@@ -1,31 +1,12 @@
+import { isIP } from "node:net";
 import { basename, dirname, join, relative } from "node:path";
-import { parseArgs } from "node:util";
-import { DemoRun } from "./demo-run.ts";
+import { type DemoOptions, DemoRun } from "./demo-run.ts";
 import { isCompiled } from "./self.ts";
-
-const USAGE = `usage: causeway demo [--port N] [--host ADDRESS] [--verbose]
-
-Starts the example applications, each its own process, and the gateway in front
-of them.
-
-  --port N        the gateway's port; 8080 unless told, or another free one if
-                  that is taken
-  --host ADDRESS  the gateway's address; 127.0.0.1 unless told, 0.0.0.0 to be
-                  reached from other machines
-  --verbose       show everything the gateway logs
-`;
+import { parseOptions, refuseOperands, UsageError } from "./usage.ts";
 
 /** `causeway demo`: the example applications behind a gateway, until Ctrl-C or until one of the processes dies. */
 export async function demo(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
-  if (options.kind === "help") {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  if (options.kind === "wrong") {
-    process.stderr.write(`causeway demo: ${options.says}\n\n${USAGE}`);
-    return 2;
-  }
   const run = DemoRun.open(options);
   const told = Promise.withResolvers<undefined>();
   let isTold = false;
@@ -84,28 +65,17 @@ function ownName(): string {
   return path === basename(path) ? `./${path}` : path;
 }
 
-type Options =
-  | { readonly kind: "run"; readonly host: string; readonly port: number | undefined; readonly isVerbose: boolean }
-  | { readonly kind: "help" }
-  | { readonly kind: "wrong"; readonly says: string };
-
-function readOptions(args: readonly string[]): Options {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: "string" },
-        host: { type: "string", default: "127.0.0.1" },
-        verbose: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) return { kind: "help" };
-    const port = values.port === undefined ? undefined : Number(values.port);
-    if (port !== undefined && !(/^\d+$/.test(values.port ?? "") && port >= 1 && port <= 65535))
-      return { kind: "wrong", says: `--port takes a number from 1 to 65535, not ${JSON.stringify(values.port)}` };
-    return { kind: "run", host: values.host, port, isVerbose: values.verbose };
-  } catch (error) {
-    return { kind: "wrong", says: error instanceof Error ? error.message : String(error) };
-  }
+function readOptions(args: readonly string[]): DemoOptions {
+  const { values, positionals } = parseOptions(args, {
+    port: { type: "string" },
+    host: { type: "string" },
+    verbose: { type: "boolean" },
+  });
+  refuseOperands(positionals);
+  const { port, host = "127.0.0.1", verbose = false } = values;
+  if (port !== undefined && !(/^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535))
+    throw new UsageError(`--port takes a number from 1 to 65535, not ${JSON.stringify(port)}`);
+  if (isIP(host) === 0 && host !== "localhost")
+    throw new UsageError(`--host takes an IP address, not ${JSON.stringify(host)}`);
+  return { host, port: port === undefined ? undefined : Number(port), isVerbose: verbose };
 }

@@ -35,7 +35,8 @@ export async function run(args: readonly string[]): Promise<number> {
   // Nothing was promised to anybody yet, so there is nothing to drain.
   if (typeof control === "string") process.exit(0);
   if (!(control instanceof ControlProcess)) {
-    await writeTo(process.stderr)(control.issues.map((issue) => `${formatIssue(issue)}\n`).join(""));
+    const lines = [...control.issues.map(formatIssue), `not started: ${counted(control.errors.length, "error")}`];
+    await writeTo(process.stderr)(lines.map((line) => `${line}\n`).join(""));
     return 1;
   }
   running = control;
