@@ -1,6 +1,6 @@
-import { type PeerAddress, type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
+import { type PeerAddress, type Receiver, silentReceiver, type Wire, type WireSecurity } from "../../core/wire.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
-import { WriteQueue } from "./write-queue.ts";
+import { remainder, WriteQueue } from "./write-queue.ts";
 
 /** The one that a wire belongs to, beside its receiver. */
 export interface WireKeeper {
@@ -15,12 +15,15 @@ export type SocketWireOptions = {
   readonly peer: PeerAddress;
   readonly receiver: Receiver;
   readonly keeper: WireKeeper;
+  /** Given if the socket speaks TLS. */
+  readonly security?: WireSecurity;
 };
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
 export class SocketWire implements Wire, SocketOwner {
   receiver: Receiver;
   readonly peer: PeerAddress;
+  readonly security: WireSecurity | undefined;
   readonly #socket: OwnedSocket;
   readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
@@ -32,6 +35,7 @@ export class SocketWire implements Wire, SocketOwner {
     this.#socket = options.socket;
     this.#keeper = options.keeper;
     this.peer = options.peer;
+    this.security = options.security;
     this.receiver = options.receiver;
   }
 
@@ -50,7 +54,7 @@ export class SocketWire implements Wire, SocketOwner {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.length || taken < 0) return 0;
     this.#queue ??= new WriteQueue();
-    return this.#queue.push(taken === 0 ? bytes : bytes.subarray(taken));
+    return this.#queue.push(taken === 0 ? bytes : remainder(bytes, taken));
   }
 
   pause(): void {
@@ -72,7 +76,7 @@ export class SocketWire implements Wire, SocketOwner {
     this.receiver = silentReceiver;
     this.#finish(undefined);
     // Not terminate(): what the kernel holds shall still reach the peer.
-    this.#socket.end();
+    this.#closeSocket();
   }
 
   /** The socket was open before there was a wire. */
@@ -103,7 +107,7 @@ export class SocketWire implements Wire, SocketOwner {
   /** Only this wire pays for a fault of its receiver. */
   failed(error: Error): void {
     this.#keeper.onFault(error);
-    this.#socket.end();
+    this.#closeSocket();
     try {
       this.#finish(error);
     } catch (again) {
@@ -122,8 +126,14 @@ export class SocketWire implements Wire, SocketOwner {
 
   /** Behind the peer's FIN there is nothing left to read, and closing sends ours: one system call instead of two. */
   #sendEnd(): void {
-    if (this.#hasPeerEnded) this.#socket.end();
+    if (this.#hasPeerEnded) this.#closeSocket();
     else this.#socket.shutdown();
+  }
+
+  /** With TLS, end() would only send an alert and then wait for the peer's, for ever if it must be. */
+  #closeSocket(): void {
+    if (this.security === undefined) this.#socket.end();
+    else this.#socket.close();
   }
 
   #finish(error: Error | undefined): void {
