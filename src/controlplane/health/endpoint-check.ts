@@ -1,0 +1,104 @@
+import type { EndpointVerdict } from "../../core/endpoint-state.ts";
+import type { CheckSettings } from "../../core/health-settings.ts";
+import { sleep } from "../../kit/sleep.ts";
+import type { Probe, ProbeResult } from "./probe.ts";
+
+/** How far the time between two checks is off, so that the checks of many gateways do not fall together. */
+const jitter = 0.1;
+/** First checks of many endpoints are spread over this time, or the interval if it is shorter (ms). */
+const firstSpreadMs = 250;
+
+/** What checks have found about one endpoint so far. */
+export type CheckFigures = {
+  readonly good: number;
+  readonly failed: number;
+  /** The newest check: Unix milliseconds, its time in ms, and what was wrong with it. */
+  readonly lastAt?: number;
+  readonly lastMs?: number;
+  readonly lastWhy?: string;
+};
+
+/** A finding that changes what is known. */
+export type Finding = { readonly health: EndpointVerdict["health"]; readonly why: string };
+
+export type EndpointCheckOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly settings: CheckSettings;
+  readonly probe: (probe: Probe, signal: AbortSignal) => Promise<ProbeResult>;
+  readonly onFinding: (finding: Finding) => void;
+};
+
+/** The checks of one endpoint, one after the other until it is disposed. */
+export class EndpointCheck implements Disposable {
+  readonly #options: EndpointCheckOptions;
+  readonly #stop = new AbortController();
+  #settings: CheckSettings;
+  #health: EndpointVerdict["health"] = "unchecked";
+  /** Checks in a row that speak against `#health`. */
+  #against = 0;
+  #figures: CheckFigures = { good: 0, failed: 0 };
+
+  constructor(options: EndpointCheckOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+  }
+
+  /** Begins; called once. */
+  start(): this {
+    void this.#run();
+    return this;
+  }
+
+  /** From the next check on. */
+  set settings(settings: CheckSettings) {
+    this.#settings = settings;
+  }
+
+  get figures(): CheckFigures {
+    return this.#figures;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    await sleep(Math.random() * Math.min(firstSpreadMs, this.#settings.intervalMs), signal);
+    while (!signal.aborted) {
+      const { host, port } = this.#options;
+      const { probe, timeoutMs } = this.#settings;
+      const result = await this.#options.probe({ settings: probe, host, port, timeoutMs }, signal);
+      if (signal.aborted) return;
+      this.#take(result);
+      await sleep(this.#pauseMs(), signal);
+    }
+  }
+
+  /** A suspicion is looked into so fast that it is settled within one interval. */
+  #pauseMs(): number {
+    const { intervalMs, unhealthy } = this.#settings;
+    const isSuspected = this.#health === "healthy" && this.#against > 0;
+    return (isSuspected ? intervalMs / unhealthy : intervalMs) * (1 - jitter + 2 * jitter * Math.random());
+  }
+
+  #take(result: ProbeResult): void {
+    const { good, failed } = this.#figures;
+    const last = { lastAt: Date.now(), lastMs: result.ms };
+    this.#figures = result.isGood
+      ? { good: good + 1, failed, ...last }
+      : { good, failed: failed + 1, ...last, lastWhy: result.why };
+    const found = result.isGood ? "healthy" : "unhealthy";
+    this.#against = found === this.#health ? 0 : this.#against + 1;
+    if (this.#against === 0 || this.#against < this.#needed()) return;
+    this.#against = 0;
+    this.#health = found;
+    this.#options.onFinding({ health: found, why: result.isGood ? "" : result.why });
+  }
+
+  #needed(): number {
+    if (this.#health === "unchecked") return 1;
+    return this.#health === "healthy" ? this.#settings.unhealthy : this.#settings.healthy;
+  }
+}

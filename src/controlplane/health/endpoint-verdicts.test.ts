@@ -1,0 +1,124 @@
+import { expect, test } from "bun:test";
+import { until } from "../../../test/support/until.ts";
+import type { EndpointVerdict } from "../../core/endpoint-state.ts";
+import type { CheckSettings } from "../../core/health-settings.ts";
+import type { UpstreamSettings } from "../../core/snapshot.ts";
+import { EndpointVerdicts } from "./endpoint-verdicts.ts";
+
+const check: CheckSettings = { probe: { type: "tcp" }, intervalMs: 4, timeoutMs: 5, healthy: 2, unhealthy: 3 };
+
+function upstream(ports: readonly number[], settings?: CheckSettings): UpstreamSettings {
+  return {
+    name: "app",
+    endpoints: ports.map((port) => ({ host: "127.0.0.1", port, weight: 100 })),
+    balance: "least-sessions",
+    pool: { idle: 0, idleMs: 0 },
+    ...(settings === undefined ? {} : { health: { check: settings, panic: 10, onUnhealthy: "keep" } }),
+  };
+}
+
+/** Verdicts over endpoints whose checks end as the test says: by port, and good if nothing is said. */
+class Bench implements Disposable {
+  readonly told: EndpointVerdict[] = [];
+  readonly events: string[] = [];
+  readonly bad = new Set<number>();
+  checks = 0;
+  readonly verdicts = new EndpointVerdicts({
+    log: {
+      info: (event) => this.events.push(event),
+      warn: (event) => this.events.push(event),
+      error: (event) => this.events.push(event),
+    },
+    onVerdicts: (verdicts) => this.told.push(...verdicts),
+    probe: async ({ port }) => {
+      this.checks++;
+      return this.bad.has(port) ? { isGood: false, ms: 1, why: "refused" } : { isGood: true, ms: 1 };
+    },
+  });
+
+  health(port: number): string | undefined {
+    return this.verdicts.find("app", `127.0.0.1:${port}`)?.verdict.health;
+  }
+
+  [Symbol.dispose](): void {
+    this.verdicts[Symbol.dispose]();
+  }
+}
+
+test("the first check of an endpoint decides alone", async () => {
+  using bench = new Bench();
+  bench.bad.add(2);
+  bench.verdicts.update([upstream([1, 2], check)]);
+  expect([bench.health(1), bench.health(2)]).toEqual(["unchecked", "unchecked"]);
+  await until(() => bench.told.length === 2);
+  expect([bench.health(1), bench.health(2)]).toEqual(["healthy", "unhealthy"]);
+  expect(bench.verdicts.find("app", "127.0.0.1:2")?.checks).toMatchObject({ good: 0, lastWhy: "refused" });
+});
+
+test("after that it takes as many checks in a row as the settings say, down and up", async () => {
+  using bench = new Bench();
+  bench.verdicts.update([upstream([1], check)]);
+  await until(() => bench.health(1) === "healthy");
+  const figures = () => bench.verdicts.find("app", "127.0.0.1:1")?.checks;
+  bench.bad.add(1);
+  await until(() => bench.health(1) === "unhealthy");
+  expect(figures()?.failed).toBe(3);
+  const before = figures()?.good ?? 0;
+  bench.bad.delete(1);
+  await until(() => bench.health(1) === "healthy");
+  expect(figures()?.good).toBe(before + 2);
+  expect(bench.told.map(({ health }) => health)).toEqual(["healthy", "unhealthy", "healthy"]);
+  expect(bench.events).toEqual(["endpoint-unhealthy", "endpoint-healthy"]);
+});
+
+test("a change keeps what is known of endpoints that stay, and forgets those that go", async () => {
+  using bench = new Bench();
+  bench.bad.add(1);
+  bench.verdicts.update([upstream([1, 2], check)]);
+  await until(() => bench.told.length === 2);
+  bench.verdicts.update([upstream([1], { ...check, intervalMs: 3 })]);
+  expect(bench.health(1)).toBe("unhealthy");
+  expect(bench.health(2)).toBeUndefined();
+  expect(bench.told.at(-1)).toMatchObject({ address: "127.0.0.1:2", health: "unchecked", isDraining: false });
+  expect(bench.verdicts.all.map(({ address }) => address)).toEqual(["127.0.0.1:1"]);
+});
+
+test("without checks an endpoint is unchecked, and nothing is told of it", () => {
+  using bench = new Bench();
+  bench.verdicts.update([upstream([1])]);
+  expect(bench.health(1)).toBe("unchecked");
+  expect(bench.verdicts.all).toEqual([]);
+  expect(bench.told).toEqual([]);
+});
+
+test("checks that are switched off leave the endpoint unchecked", async () => {
+  using bench = new Bench();
+  bench.bad.add(1);
+  bench.verdicts.update([upstream([1], check)]);
+  await until(() => bench.health(1) === "unhealthy");
+  bench.verdicts.update([upstream([1])]);
+  expect(bench.told.at(-1)).toMatchObject({ health: "unchecked" });
+  const { checks } = bench;
+  bench.verdicts.update([upstream([1], check)]);
+  await until(() => bench.health(1) === "unhealthy");
+  expect(bench.checks).toBe(checks + 1);
+});
+
+test("an operator's drain is told once, survives a change, and can be taken back", () => {
+  using bench = new Bench();
+  bench.verdicts.update([upstream([1])]);
+  expect(bench.verdicts.drain("app", "127.0.0.1:1", "begin")).toMatchObject({ isDraining: true });
+  bench.verdicts.drain("app", "127.0.0.1:1", "begin");
+  bench.verdicts.update([upstream([1, 2])]);
+  expect(bench.verdicts.all).toMatchObject([{ address: "127.0.0.1:1", isDraining: true }]);
+  expect(bench.verdicts.drain("app", "127.0.0.1:1", "undo")).toMatchObject({ isDraining: false });
+  expect(bench.told.map(({ isDraining }) => isDraining)).toEqual([true, false]);
+  expect(bench.events).toEqual(["endpoint-draining", "endpoint-undrained"]);
+});
+
+test("an endpoint that does not exist cannot be drained", () => {
+  using bench = new Bench();
+  bench.verdicts.update([upstream([1])]);
+  expect(bench.verdicts.drain("app", "127.0.0.1:9", "begin")).toBeUndefined();
+  expect(bench.verdicts.drain("other", "127.0.0.1:1", "begin")).toBeUndefined();
+});

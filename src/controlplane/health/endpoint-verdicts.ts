@@ -1,0 +1,145 @@
+import type { EndpointVerdict } from "../../core/endpoint-state.ts";
+import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
+import { formatDuration } from "../../kit/duration.ts";
+import type { EventLog } from "../event-log.ts";
+import { type CheckFigures, EndpointCheck, type Finding } from "./endpoint-check.ts";
+import { type Probe, type ProbeResult, probe } from "./probe.ts";
+
+export type EndpointVerdictsOptions = {
+  readonly log: EventLog;
+  /** Hears of every verdict that is new. */
+  readonly onVerdicts: (verdicts: readonly EndpointVerdict[]) => void;
+  readonly probe?: (probe: Probe, signal: AbortSignal) => Promise<ProbeResult>;
+};
+
+/** An endpoint as the control process knows it. */
+export type KnownEndpoint = { readonly verdict: EndpointVerdict; readonly checks: CheckFigures | undefined };
+
+type Entry = {
+  readonly host: string;
+  readonly port: number;
+  verdict: EndpointVerdict;
+  check: EndpointCheck | undefined;
+};
+
+/** What checks and operators say of every configured endpoint. It is kept for as long as the endpoint stays configured. */
+export class EndpointVerdicts implements Disposable {
+  readonly #options: EndpointVerdictsOptions;
+  /** By upstream and address. */
+  readonly #upstreams = new Map<string, Map<string, Entry>>();
+
+  constructor(options: EndpointVerdictsOptions) {
+    this.#options = options;
+  }
+
+  /** All that is worth telling a worker that has just started. */
+  get all(): EndpointVerdict[] {
+    return this.entries().flatMap(({ verdict }) => (isNews(verdict) ? [verdict] : []));
+  }
+
+  entries(): KnownEndpoint[] {
+    return [...this.#upstreams.values()].flatMap((entries) =>
+      [...entries.values()].map(({ verdict, check }) => ({ verdict, checks: check?.figures })),
+    );
+  }
+
+  find(upstream: string, address: string): KnownEndpoint | undefined {
+    const entry = this.#upstreams.get(upstream)?.get(address);
+    return entry === undefined ? undefined : { verdict: entry.verdict, checks: entry.check?.figures };
+  }
+
+  /** These upstreams are in force now. */
+  update(upstreams: readonly UpstreamSettings[]): void {
+    const wanted = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+    const forgotten: EndpointVerdict[] = [];
+    for (const [name, entries] of this.#upstreams) {
+      const stay = new Set(wanted.get(name)?.endpoints.map(formatAddress));
+      for (const [address, entry] of entries) {
+        if (stay.has(address)) continue;
+        entry.check?.[Symbol.dispose]();
+        entries.delete(address);
+        if (isNews(entry.verdict)) forgotten.push(unchecked(name, address));
+      }
+      if (entries.size === 0) this.#upstreams.delete(name);
+    }
+    for (const upstream of upstreams) this.#updateOne(upstream);
+    if (forgotten.length > 0) this.#options.onVerdicts(forgotten);
+  }
+
+  /** An operator drains an endpoint, or takes that back; undefined if there is no such endpoint. */
+  drain(upstream: string, address: string, what: "begin" | "undo"): EndpointVerdict | undefined {
+    const entry = this.#upstreams.get(upstream)?.get(address);
+    if (entry === undefined) return undefined;
+    const isDraining = what === "begin";
+    if (entry.verdict.isDraining === isDraining) return entry.verdict;
+    this.#tell(entry, { ...entry.verdict, isDraining });
+    const event = isDraining ? "endpoint-draining" : "endpoint-undrained";
+    const says = isDraining ? "drains, as it was asked to" : "takes new sessions again, as it was asked to";
+    this.#options.log.info(event, `${address} of ${upstream} ${says}`, { upstream, endpoint: address });
+    return entry.verdict;
+  }
+
+  [Symbol.dispose](): void {
+    for (const entries of this.#upstreams.values()) {
+      for (const { check } of entries.values()) check?.[Symbol.dispose]();
+    }
+    this.#upstreams.clear();
+  }
+
+  #updateOne({ name, endpoints, health }: UpstreamSettings): void {
+    const entries = this.#upstreams.get(name) ?? new Map<string, Entry>();
+    this.#upstreams.set(name, entries);
+    for (const endpoint of endpoints) {
+      const address = formatAddress(endpoint);
+      const { host, port } = endpoint;
+      const entry = entries.get(address) ?? { host, port, verdict: unchecked(name, address), check: undefined };
+      entries.set(address, entry);
+      this.#check(entry, health?.check);
+    }
+  }
+
+  #check(entry: Entry, settings: EndpointCheck["settings"] | undefined): void {
+    if (settings === undefined) {
+      if (entry.check === undefined) return;
+      entry.check[Symbol.dispose]();
+      entry.check = undefined;
+      this.#tell(entry, {
+        ...unchecked(entry.verdict.upstream, entry.verdict.address),
+        isDraining: entry.verdict.isDraining,
+      });
+    } else if (entry.check !== undefined) {
+      entry.check.settings = settings;
+    } else {
+      const { host, port } = entry;
+      const onFinding = (finding: Finding): void => this.#found(entry, finding);
+      entry.check = new EndpointCheck({ host, port, settings, probe: this.#options.probe ?? probe, onFinding }).start();
+    }
+  }
+
+  #found(entry: Entry, { health, why }: Finding): void {
+    const { upstream, address, health: before, since } = entry.verdict;
+    const now = Date.now();
+    this.#tell(entry, { ...entry.verdict, health, why, since: now });
+    const fields = { upstream, endpoint: address, ...(why === "" ? {} : { why }) };
+    const { log } = this.#options;
+    if (health === "unhealthy")
+      log.warn("endpoint-unhealthy", `${address} of ${upstream} fails its checks: ${why}`, fields);
+    else if (before === "unhealthy") {
+      const after = formatDuration(Math.max(1, now - since));
+      log.info("endpoint-healthy", `${address} of ${upstream} passes its checks again, after ${after}`, fields);
+    }
+  }
+
+  #tell(entry: Entry, verdict: EndpointVerdict): void {
+    entry.verdict = verdict;
+    this.#options.onVerdicts([verdict]);
+  }
+}
+
+function unchecked(upstream: string, address: string): EndpointVerdict {
+  return { upstream, address, health: "unchecked", isDraining: false, since: Date.now() };
+}
+
+function isNews({ health, isDraining }: EndpointVerdict): boolean {
+  return health !== "unchecked" || isDraining;
+}
