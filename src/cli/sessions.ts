@@ -44,6 +44,7 @@ async function list(place: AdminPlace, values: Values, operands: readonly string
   if (operands.length > 0)
     throw new UsageError(`list takes conditions such as --route, not ${JSON.stringify(operands[0])}`);
   refuse(values, ["code", "reason"], "list");
+  checkState(values);
   if (values.limit !== undefined && !/^[1-9]\d{0,3}$|^10000$/.test(values.limit))
     throw new UsageError(`--limit takes a number from 1 to 10000, not ${JSON.stringify(values.limit)}`);
   const answer = await askAdmin(place, `/api/sessions?${query(values, [...conditions, "limit"])}`);
@@ -62,6 +63,7 @@ async function close(place: AdminPlace, values: Values, operands: readonly strin
   const [id, ...more] = operands;
   if (more.length > 0) throw new UsageError("close takes one id, or conditions such as --route");
   refuse(values, ["limit"], "close");
+  checkState(values);
   const given = conditions.filter((name) => values[name] !== undefined);
   if (id === undefined && given.length === 0)
     throw new UsageError("say which sessions: an id, or conditions such as --route");
@@ -87,6 +89,11 @@ function refuse(values: Values, names: readonly ("code" | "reason" | "limit")[],
   if (found !== undefined) throw new UsageError(`${action} takes no --${found}`);
 }
 
+function checkState({ state }: Values): void {
+  if (state !== undefined && state !== "open" && state !== "closing")
+    throw new UsageError(`--state takes open or closing, not ${JSON.stringify(state)}`);
+}
+
 function query(values: Values, names: readonly Exclude<keyof typeof options, "json">[]): string {
   const parameters = new URLSearchParams();
   for (const name of names) {
@@ -103,14 +110,14 @@ function printJson(answer: unknown): number {
 
 const columns: readonly Column[] = [
   { heading: "ID" },
-  { heading: "STATE" },
+  { heading: "STATE", leaves: 1 },
   { heading: "ROUTE", least: 6 },
-  { heading: "CLIENT", least: 12, cut: "start" },
+  { heading: "CLIENT", least: 12, cut: "start", leaves: 2 },
   { heading: "HOST AND PATH", least: 10, cut: "start" },
   { heading: "ENDPOINT", least: 12, cut: "start", isSpare: true },
-  { heading: "AGE", align: "right" },
-  { heading: "IN", align: "right" },
-  { heading: "OUT", align: "right" },
+  { heading: "AGE", align: "right", leaves: 3 },
+  { heading: "IN", align: "right", leaves: 5 },
+  { heading: "OUT", align: "right", leaves: 4 },
 ];
 
 /** The lines of a table of sessions: IN and OUT count messages from and to the client; `width` 0 means any. */

@@ -34,6 +34,18 @@ test("a column that may not be cut stays whole on any terminal", () => {
   expect(table(columns, rows, 5)[2]).toBe("b22  /b    c    1234");
 });
 
+test("where even cut columns do not fit, columns are left out in their order, and headings keep their beginning", () => {
+  const many = [
+    { heading: "ID" },
+    { heading: "HOST AND PATH", least: 6, cut: "start" },
+    { heading: "WHO", least: 3, leaves: 1 },
+    { heading: "N", leaves: 2 },
+  ] as const;
+  expect(table(many, rows, 22)).toEqual(["ID   HOST …  WHO  N", "a1   …/path  10…  7", "b22  /b      c    1234"]);
+  expect(table(many, rows, 21)).toEqual(["ID   HOST AND …  N", "a1   …long/path  7", "b22  /b          1234"]);
+  expect(table(many, rows, 11)).toEqual(["ID   HOST …", "a1   …/path", "b22  /b"]);
+});
+
 test("width 0 cuts nothing", () => {
   expect(table(columns, rows, 0)).toEqual(table(columns, rows, 1000));
 });

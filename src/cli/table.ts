@@ -5,9 +5,11 @@ export type Column = {
   /** How narrow it may become, in characters; a column without it is never cut. */
   readonly least?: number;
   /** Cut at its beginning, because its end says more. */
-  readonly cut?: "start";
+  readonly cut?: "start" | "end";
   /** Left out before any other is cut. */
   readonly isSpare?: true;
+  /** Left out where even cut columns do not fit, the lowest number first. */
+  readonly leaves?: number;
 };
 
 const gap = 2;
@@ -16,14 +18,30 @@ const gap = 2;
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string[] {
   const whole = columns.map((column, at) => ({ column, at, width: widthOf(column, at, rows) }));
   const excess = width === 0 ? 0 : total(whole) - width;
-  const kept = excess > 0 ? whole.filter(({ column }) => !column.isSpare) : whole;
-  if (width > 0) fit(kept, width);
-  const line = (row: readonly string[]): string =>
-    kept
-      .map(({ column, at, width }) => cell(row[at] ?? "", width, column))
-      .join(" ".repeat(gap))
-      .trimEnd();
-  return [columns.map(({ heading }) => heading), ...rows].map(line);
+  let kept: readonly Fitting[] = excess > 0 ? whole.filter(({ column }) => !column.isSpare) : whole;
+  if (width > 0) {
+    kept = leaveOut(kept, width);
+    fit(kept, width);
+  }
+  const line = (cells: readonly string[]): string => cells.join(" ".repeat(gap)).trimEnd();
+  return [
+    line(kept.map(({ column, width }) => cell(column.heading, width, { ...column, cut: "end" }))),
+    ...rows.map((row) => line(kept.map(({ column, at, width }) => cell(row[at] ?? "", width, column)))),
+  ];
+}
+
+function leaveOut(fittings: readonly Fitting[], width: number): readonly Fitting[] {
+  const least = fittings.map((fitting) => ({
+    ...fitting,
+    width: Math.min(fitting.width, fitting.column.least ?? fitting.width),
+  }));
+  if (total(least) <= width) return fittings;
+  const next = Math.min(...fittings.map(({ column }) => column.leaves ?? Number.POSITIVE_INFINITY));
+  if (next === Number.POSITIVE_INFINITY) return fittings;
+  return leaveOut(
+    fittings.filter(({ column }) => column.leaves !== next),
+    width,
+  );
 }
 
 /** A column on its way to the screen: which it is, and how wide it is to be. */

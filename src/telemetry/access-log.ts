@@ -1,5 +1,6 @@
 import type { AccessRecord, HttpRecord, SessionCloseRecord } from "../core/access-record.ts";
 import type { Traffic } from "../core/session.ts";
+import { counted } from "../kit/counted.ts";
 import { escapeControls, paint, timeOfDay } from "./line-text.ts";
 import { redactTarget } from "./redact.ts";
 
@@ -65,7 +66,7 @@ function ending({ end }: SessionCloseRecord): string {
 }
 
 function carriage(traffic: Traffic): string {
-  return `${traffic.messages} messages ${size(traffic.bytes)}`;
+  return `${counted(traffic.messages, "message")} ${size(traffic.bytes)}`;
 }
 
 function duration(ms: number): string {
