@@ -21,7 +21,7 @@ const hastyListener = {
 };
 
 /**
- * The configuration of the soak: a listener for those who behave, and two for those who do not. Two turns of it differ in what no open
+ * The configuration of the soak: a listener for those who behave, and three for those who do not. Two turns of it differ in what no open
  * session may feel.
  */
 export function siteText({ application, refusing, fuzz, matrix }: Site, turn: number): string {
@@ -47,6 +47,11 @@ export function siteText({ application, refusing, fuzz, matrix }: Site, turn: nu
       web: { address: "127.0.0.1:0", limits: { pendingPerAddress: 100_000 } },
       faults: hastyListener,
       fuzz: hastyListener,
+      crowd: {
+        address: "127.0.0.1:0",
+        timeouts: { head: "8s" },
+        limits: { pending: 100_000, pendingPerAddress: 100_000 },
+      },
     },
     upstreams: {
       site: upstream(application),

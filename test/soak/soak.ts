@@ -4,6 +4,7 @@ import { RunningGateway } from "../support/running-gateway.ts";
 import { AdminCloses } from "./admin-closes.ts";
 import { Application } from "./application.ts";
 import type { SoakOptions } from "./arguments.ts";
+import { type CrowdOptions, crowd } from "./crowd.ts";
 import { EchoSessions } from "./echo-sessions.ts";
 import { FaultRounds } from "./fault-rounds.ts";
 import { FuzzBackend } from "./fuzz/fuzz-backend.ts";
@@ -40,6 +41,7 @@ export class Soak {
   readonly #faults: FaultRounds;
   readonly #refused: RefusedUpgrades;
   readonly #watch: Watch;
+  readonly #crowdOptions: CrowdOptions;
 
   private constructor({ options, gateway, site, findings }: SoakParts) {
     const { seed } = options;
@@ -48,6 +50,7 @@ export class Soak {
     this.#findings = findings;
     this.#watch = new Watch(gateway, findings);
     const admin = gateway.ready.admin;
+    this.#crowdOptions = { ...on("crowd"), listener: "crowd", admin };
     const atOnce = options.faults > 0 ? 25 : 2;
     this.#faults = new FaultRounds({ ...on("faults"), matrix: site.matrix, atOnce, admin });
     this.#refused = new RefusedUpgrades(on("web"));
@@ -80,6 +83,7 @@ export class Soak {
   async #run(): Promise<boolean> {
     const warmUpMs = this.#options.durationMs / 4;
     await this.#phase({ name: "warm-up", loads: this.#loads, ms: warmUpMs }, () => true);
+    await this.#crowd();
     const before = await this.#watch.rest(undefined);
     const { durationMs, faults } = this.#options;
     const played = this.#faults.done;
@@ -89,6 +93,7 @@ export class Soak {
     await this.#phase({ name: "refused upgrades alone", loads: [this.#refused], ms: 0 }, () => {
       return this.#refused.done >= Math.min(mostRefused, durationMs * 2);
     });
+    await this.#crowd();
     const after = await this.#watch.rest(before.holdings);
     this.#compareMemory(before, after);
     saySummary({
@@ -100,6 +105,11 @@ export class Soak {
       findings: this.#findings,
     });
     return this.#findings.count === 0;
+  }
+
+  async #crowd(): Promise<void> {
+    const slowest = await crowd(this.#crowdOptions);
+    say(`1,000 good clients among 10,000 half handshakes: open in ${slowest.toFixed(1)} ms at the 99th percentile`);
   }
 
   /** Traffic for `ms` milliseconds at least, and until there was enough of it. */
