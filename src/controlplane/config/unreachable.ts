@@ -7,17 +7,16 @@ import type { Draft, Entries } from "./sections.ts";
 /** Warns of routes that can never match, because every request for them has another route that comes first. */
 export function warnOfUnreachable(draft: Draft, routes: Entries<Route>): void {
   const named: NamedMatch[] = [];
-  for (const [name, { parts }] of routes) if (parts.match !== undefined) named.push({ name, match: parts.match });
+  for (const [name, { parts }] of routes) {
+    if (parts.match !== undefined) named.push({ name, match: parts.match, cases: casesOf(parts.match) });
+  }
   // Among routes that are alike in everything, the name decides.
   named.sort((a, b) => (a.name < b.name ? -1 : 1));
   const first = firstByCase(named);
   const prefixes = unconditionalPrefixes(named);
-  for (const { name, match } of named) {
-    const winner =
-      coveredBy(
-        casesOf(match).map((key) => first.get(key)),
-        name,
-      ) ?? prefixBefore(match, prefixes);
+  for (const { name, match, cases } of named) {
+    const winners = cases.map((key) => first.get(key));
+    const winner = coveredBy(winners, name) ?? prefixBefore(match, prefixes);
     if (winner === undefined) continue;
     draft.findings.addToKey(draft.root, ["routes", name], {
       severity: "warning",
@@ -27,13 +26,11 @@ export function warnOfUnreachable(draft: Draft, routes: Entries<Route>): void {
   }
 }
 
-type NamedMatch = { readonly name: string; readonly match: RouteMatch };
+type NamedMatch = { readonly name: string; readonly match: RouteMatch; readonly cases: readonly string[] };
 
 function firstByCase(routes: readonly NamedMatch[]): ReadonlyMap<string, string> {
   const first = new Map<string, string>();
-  for (const { name, match } of routes) {
-    for (const key of casesOf(match)) if (!first.has(key)) first.set(key, name);
-  }
+  for (const { name, cases } of routes) for (const key of cases) if (!first.has(key)) first.set(key, name);
   return first;
 }
 
@@ -55,6 +52,7 @@ function keyOfPath(path: PathMatch): string {
 }
 
 function keyOfValues(values: readonly ValueMatch[]): string {
+  if (values.length === 0) return "";
   return JSON.stringify(values.map(({ name, test }) => [name, test.kind, "value" in test ? test.value : ""]).sort());
 }
 
