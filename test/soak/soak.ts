@@ -18,6 +18,8 @@ import { type Rest, Watch } from "./watch.ts";
 import { WebClients } from "./web-clients.ts";
 
 const progressMs = 5000;
+/** How often it is asked whether a phase is over (ms). */
+const lookMs = 250;
 /** AC-6.2; a soak that is shorter than a minute does with less. */
 const mostRefused = 100_000;
 /** How much more memory a process may hold at the end than after the warm-up: a part of it, and bytes. */
@@ -119,9 +121,12 @@ export class Soak {
     const running = Promise.all(loads.map((load) => load.run(signal)));
     const watching = this.#watch.run(signal);
     const startedAt = performance.now();
+    let saidAt = 0;
     const elapsed = (): number => performance.now() - startedAt;
     while (elapsed() < ms || !isEnough()) {
-      await sleep(elapsed() < ms ? Math.min(progressMs, ms - elapsed()) : progressMs / 5);
+      await sleep(lookMs);
+      if (elapsed() - saidAt < progressMs) continue;
+      saidAt = elapsed();
       sayProgress({ name, elapsedMs: elapsed(), loads, watch: this.#watch, findings: this.#findings });
     }
     stop.abort();
