@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { LineSplitter } from "../src/kit/line-splitter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const folders = ["src", "examples", "test/e2e", "test/conformance", "bench"];
+const folders = ["src", "examples", "test/e2e", "test/conformance", "test/soak", "bench"];
 const longestLine = 16 * 1024 * 1024;
 
 /** What the runner's summary says; its last word on each counts. */
