@@ -64,6 +64,35 @@ describe("HTTP: many requests on one connection", () => {
     expect([client.text, backend.requests.length]).toEqual(["", 1]);
   });
 
+  for (const [says, filter, status] of [
+    ["respond", { respond: { status: 200, body: "hi" } }, 200],
+    ["a refusal", { ip: { deny: ["127.0.0.0/8"] } }, 403],
+  ] as const) {
+    for (const [form, lengths, body] of [
+      ["a length", { "Content-Length": "5" }, "hello"],
+      ["chunks", { "Transfer-Encoding": "chunked" }, "5\r\nhello\r\n0\r\n\r\n"],
+    ] as const) {
+      const post = (rest: string = body): string => request({ method: "POST", headers: lengths }, rest);
+      test(`a body with ${form} that ${says} does not want is read over, and the next request is answered`, async () => {
+        await using gateway = GatewayFixture.open({ route: { filters: [filter] } });
+        await using client = await gateway.connect();
+        client.write(post() + post());
+        for (let round = 0; round < 2; round++) {
+          const response = await client.response();
+          expect([response.status, header(response, "connection")]).toEqual([status, undefined]);
+        }
+        expect(client.hasEnded).toBe(false);
+      });
+
+      test(`a body with ${form} that has not come whole, and that ${says} does not want, ends the connection`, async () => {
+        await using gateway = GatewayFixture.open({ route: { filters: [filter] } });
+        const client = await gateway.ask(post(body.slice(0, 4)));
+        const response = await client.response();
+        expect([response.status, header(response, "connection"), client.text]).toEqual([status, "close", ""]);
+      });
+    }
+  }
+
   test("a connection that asks for nothing more is closed after its time", async () => {
     await using backend = ScriptedBackend.open(friendly);
     await using gateway = GatewayFixture.open({ to: [backend], listener: { timeouts: { keepAlive: "100ms" } } });

@@ -20,6 +20,8 @@ export interface BodyOwner {
 /** How much may wait here while nobody takes it, before reading stops (bytes). */
 const maxWaiting = 65_536;
 
+const nobody: BodySink = { onBodyBytes() {}, onBodyEnd() {}, onBodyFailed() {} };
+
 /** Finds the end of a body in the bytes of a connection, and gives its content to one sink. */
 export class BodyDecoder implements BodyStream, ChunkedListener {
   readonly length: number | undefined;
@@ -73,6 +75,13 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
     if (this.#isOver) return;
     this.#over();
     this.#owner.onBodyCancelled();
+  }
+
+  /** If nobody has asked for the body, what has come of it is read and dropped, and the rest is not wanted. */
+  passOver(): void {
+    if (this.#isOver || this.#sink !== undefined) return;
+    this.start(nobody);
+    this.cancel();
   }
 
   withhold(name: string): void {

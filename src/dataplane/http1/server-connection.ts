@@ -276,6 +276,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     const request = this.#request;
     if (request === undefined) return;
     const isHandshake = this.#state === "handshake";
+    this.#body?.passOver();
     // After a refused handshake the client may have sent frames already: nothing more is read as HTTP (S13).
     const keepAlive =
       request.wantsKeepAlive && !isHandshake && !this.#isRetiring && this.#mayAskMore && !this.#isOutOfStep;
