@@ -34,7 +34,16 @@ export type EndpointStatus = {
   readonly sessions: number;
   readonly requests: number;
   readonly idleConnections: number;
+  /** Handshakes and requests that it has answered, whatever the answer was. */
+  readonly handshakes: number;
+  readonly answers: number;
   readonly connectFailures: number;
+  /** Handshakes that got no answer, a wrong one, or one of 500 to 599; and the same for requests. */
+  readonly handshakeFailures: number;
+  readonly answerFailures: number;
+  /** Sessions that lost it too soon after they had opened. */
+  readonly sessionFailures: number;
+  readonly ejections: number;
 };
 
 /** What a listener looks like at run time. `port` is the one bound. */

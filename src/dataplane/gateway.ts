@@ -1,5 +1,5 @@
 import type { AccessRecord } from "../core/access-record.ts";
-import type { EndpointVerdict } from "../core/endpoint-state.ts";
+import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
@@ -28,6 +28,8 @@ export type GatewayOptions = {
   readonly onFault?: (error: unknown) => void;
   /** Whose timers, and clock, are used; one of its own by default. */
   readonly wheel?: TimerWheel;
+  /** Hears of what the gateway finds out about upstreams. */
+  readonly onNotice?: (notice: UpstreamNotice) => void;
   readonly descriptors?: Descriptors;
 };
 
@@ -86,13 +88,15 @@ export class Gateway implements AsyncDisposable {
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
       ...(onFault === undefined ? {} : { onFault }),
       onSessionOpen: (session) => this.#endpointDrains.add(session),
-      onSessionEnd: () => {},
+      onSessionEnd: (session, end, ageMs) =>
+        this.#upstreams.sessionEnded(session.identity, { isLost: end.reason === "upstream_lost", ageMs }),
     });
     this.#upstreams = new UpstreamSet({
       wheel: this.#wheel,
       descriptors: this.#descriptors,
       onFault: (error) => this.#desk.onFault(error),
-      onEndpointChange: (change) => this.#endpointDrains.onChange(change),
+      onChange: (change) => this.#endpointDrains.onChange(change),
+      onNotice: (notice) => options.onNotice?.(notice),
     });
     this.#housekeeping = new Timer(() => this.#keepHouse());
     this.#wheel.arm(this.#housekeeping, housekeepingMs);

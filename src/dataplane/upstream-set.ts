@@ -10,14 +10,17 @@ import type { ClientConnection } from "./http1/client-connection.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { type DialOptions, dial } from "./net/dial.ts";
 import type { WireKeeper } from "./net/socket-wire.ts";
-import { type OnEndpointChange, Upstream } from "./upstreams/upstream.ts";
+import type { SessionIdentity } from "./relay/session.ts";
+import { Upstream, type UpstreamParts } from "./upstreams/upstream.ts";
 
 export type UpstreamSetOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
   /** Hears of what must not happen, and cost one connection only. */
   readonly onFault: (error: unknown) => void;
-  readonly onEndpointChange: OnEndpointChange;
+  /** Hears of what becomes of endpoints. */
+  readonly onChange: NonNullable<UpstreamParts["onChange"]>;
+  readonly onNotice: NonNullable<UpstreamParts["onNotice"]>;
 };
 
 /** The upstreams of a gateway, which outlive snapshots. */
@@ -26,13 +29,14 @@ export class UpstreamSet {
   readonly #descriptors: Descriptors;
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
   readonly #keeper: WireKeeper;
-  readonly #onEndpointChange: OnEndpointChange;
+  readonly #parts: UpstreamParts;
   /** By `upstream address`: those that say something, of endpoints that may not be configured yet. */
   readonly #verdicts = new Map<string, EndpointVerdict>();
 
   constructor(options: UpstreamSetOptions) {
     const { descriptors, onFault } = options;
-    this.#onEndpointChange = options.onEndpointChange;
+    const { wheel, onChange, onNotice } = options;
+    this.#parts = { wheel, onChange, onNotice };
     this.#descriptors = descriptors;
     this.#keeper = { onGone: () => descriptors.closed(), onFault };
     this.forwardParts = {
@@ -56,8 +60,7 @@ export class UpstreamSet {
     }
     for (const settings of wanted) {
       const upstream = this.#upstreams.get(settings.name);
-      if (upstream === undefined)
-        this.#upstreams.set(settings.name, new Upstream(settings, (change) => this.#onEndpointChange(change)));
+      if (upstream === undefined) this.#upstreams.set(settings.name, new Upstream(settings, this.#parts));
       else upstream.update(settings);
     }
     for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
@@ -71,6 +74,13 @@ export class UpstreamSet {
       else this.#verdicts.set(key, verdict);
       this.#upstreams.get(verdict.upstream)?.judge(verdict);
     }
+  }
+
+  sessionEnded(
+    { upstream, endpoint }: SessionIdentity,
+    how: { readonly isLost: boolean; readonly ageMs: number },
+  ): void {
+    this.#upstreams.get(upstream)?.sessionEnded(endpoint, how);
   }
 
   /** Lets go of idle connections that are too old. `now` in milliseconds. */
@@ -107,6 +117,38 @@ export class UpstreamSet {
         "causeway_endpoint_connect_failures_total",
         "Connections to an endpoint that failed or timed out.",
         each(({ endpoint }) => endpoint.connectFailures),
+      ),
+      counter(
+        "causeway_endpoint_answers_total",
+        "What an endpoint has answered.",
+        rows.flatMap(({ labels, endpoint }) => [
+          { labels: { ...labels, kind: "handshake" }, value: endpoint.handshakes },
+          { labels: { ...labels, kind: "request" }, value: endpoint.answers },
+        ]),
+      ),
+      counter(
+        "causeway_endpoint_failures_total",
+        "Handshakes and requests that got no answer, a wrong one, or one of 500 to 599; and sessions that lost their upstream young.",
+        rows.flatMap(({ labels, endpoint }) => [
+          { labels: { ...labels, kind: "handshake" }, value: endpoint.handshakeFailures },
+          { labels: { ...labels, kind: "request" }, value: endpoint.answerFailures },
+          { labels: { ...labels, kind: "session" }, value: endpoint.sessionFailures },
+        ]),
+      ),
+      counter(
+        "causeway_endpoint_ejections_total",
+        "How often failing traffic took an endpoint out, in all workers together.",
+        each(({ endpoint }) => endpoint.ejections),
+      ),
+      gauge(
+        "causeway_endpoint_ejected",
+        "Workers in which an endpoint is out because its traffic failed.",
+        each(({ endpoint }) => (endpoint.state === "ejected" ? 1 : 0)),
+      ),
+      gauge(
+        "causeway_upstream_panic",
+        "Workers that ignore health because too few endpoints are usable.",
+        this.status.map(({ name, isPanicking }) => ({ labels: { upstream: name }, value: isPanicking ? 1 : 0 })),
       ),
     ];
   }

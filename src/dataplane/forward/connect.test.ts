@@ -39,6 +39,6 @@ test.each(cases)(
     expect(attempt).rejects.toMatchObject({ code: "upstream_connect_timeout" });
     await attempt.catch(() => {});
     expect(given).toEqual([one.given]);
-    expect(endpoint.connectFailures).toBe(1);
+    expect(endpoint.status.connectFailures).toBe(1);
   },
 );

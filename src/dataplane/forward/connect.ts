@@ -11,9 +11,11 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
     const { wheel } = parts;
     wire = await parts.dial({ to: endpoint, receiver: silentReceiver, wheel, timeoutMs: dialTimeLeft(attempt) });
   } catch (error) {
-    endpoint.connectFailures++;
+    // That the gateway itself has no descriptors left says nothing of the endpoint.
+    if (!(error instanceof GatewayError) || error.side === "upstream") endpoint.traffic.failed("connect");
     throw error;
   }
+  endpoint.traffic.succeeded("connect");
   if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };
   wire.destroy();
   throw new GatewayError("client_gone", "the client closed the connection");

@@ -47,15 +47,33 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
     try {
       const attempt = { exchange, parts, endpoint };
       const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
+      noteAnswer(endpoint, exchange.kind, reply);
       keepUntilEnd(exchange, lease);
       return reply;
     } catch (error) {
+      if (!exchange.scope.disposed) noteFailure(endpoint, exchange.kind, error);
       lease[Symbol.dispose]();
       tried = new Set([...tried, endpoint]);
       if (!(error instanceof GatewayError) || !error.canRetry || tried.size >= maxTries) throw error;
       if (exchange.scope.disposed || !upstream.hasOther(tried)) throw error;
     }
   }
+}
+
+/** An answer of 500 to 599 is a failure of the endpoint, though the client gets it as it is. */
+function noteAnswer(endpoint: Endpoint<ClientConnection>, kind: Exchange["kind"], reply: Reply): void {
+  const step = kind === "handshake" ? "handshake" : "answer";
+  if (kind === "handshake") endpoint.handshakes++;
+  else endpoint.answers++;
+  if (reply.kind === "response" && reply.status >= 500) endpoint.traffic.failed(step);
+  else endpoint.traffic.succeeded(step);
+}
+
+/** Connects are noted where they are made; what the client or the gateway did says nothing of the endpoint. */
+function noteFailure(endpoint: Endpoint<ClientConnection>, kind: Exchange["kind"], error: unknown): void {
+  if (!(error instanceof GatewayError) || error.side !== "upstream") return;
+  if (error.code === "upstream_refused" || error.code === "upstream_connect_timeout") return;
+  endpoint.traffic.failed(kind === "handshake" ? "handshake" : "answer");
 }
 
 const none: ReadonlySet<Endpoint<ClientConnection>> = new Set();

@@ -3,6 +3,7 @@ import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Candidate } from "./balancer.ts";
 import { Pool, type Pooled, type PoolLimits } from "./pool.ts";
 import { Standing } from "./standing.ts";
+import { type EjectionOwner, TrafficHealth } from "./traffic-health.ts";
 
 /** One address of an upstream at run time. It outlives its configuration for as long as it has sessions. */
 export class Endpoint<Connection extends Pooled> implements Candidate {
@@ -11,17 +12,22 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   readonly port: number;
   readonly pool: Pool<Connection>;
   readonly standing = new Standing();
+  readonly traffic: TrafficHealth;
   weight: number;
   sessions = 0;
   requests = 0;
-  connectFailures = 0;
+  /** Handshakes and requests that it has answered. */
+  handshakes = 0;
+  answers = 0;
 
-  constructor(settings: EndpointSettings, limits: PoolLimits) {
+  /** Without an owner it is never ejected. */
+  constructor(settings: EndpointSettings, limits: PoolLimits, owner?: EjectionOwner) {
     this.address = formatAddress(settings);
     this.host = settings.host;
     this.port = settings.port;
     this.weight = settings.weight;
     this.pool = new Pool(limits);
+    this.traffic = new TrafficHealth(owner);
   }
 
   get isLeaving(): boolean {
@@ -33,6 +39,7 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   }
 
   get status(): EndpointStatus {
+    const { failures } = this.traffic;
     return {
       address: this.address,
       weight: this.weight,
@@ -42,7 +49,13 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
       sessions: this.sessions,
       requests: this.requests,
       idleConnections: this.pool.size,
-      connectFailures: this.connectFailures,
+      handshakes: this.handshakes,
+      answers: this.answers,
+      connectFailures: failures.connect,
+      handshakeFailures: failures.handshake,
+      answerFailures: failures.answer,
+      sessionFailures: failures.session,
+      ejections: this.traffic.ejections,
     };
   }
 }

@@ -35,6 +35,11 @@ export class Standing {
     return this.#verdict?.isDraining === true;
   }
 
+  /** True if its own traffic has taken it out, whatever else there is to say of it. */
+  get isEjected(): boolean {
+    return this.#ejection !== undefined;
+  }
+
   /** True if it is offered outside panic mode. */
   get takesNew(): boolean {
     return takesNew(this.#state);

@@ -1,10 +1,12 @@
-import type { EndpointState, EndpointVerdict } from "../../core/endpoint-state.ts";
+import type { EndpointState, EndpointVerdict, UpstreamNotice } from "../../core/endpoint-state.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { UpstreamStatus } from "../../core/figures.ts";
 import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
+import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { type Balancer, LeastSessions, RoundRobin } from "./balancer.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { Pooled } from "./pool.ts";
+import type { EjectionOwner } from "./traffic-health.ts";
 
 /** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
 export class Lease<Connection extends Pooled> implements Disposable {
@@ -36,8 +38,12 @@ export type EndpointChange = {
   readonly settings: UpstreamSettings;
 };
 
-/** Hears of endpoints whose state changes. */
-export type OnEndpointChange = (change: EndpointChange) => void;
+/** What an upstream needs of the gateway. Without a wheel nobody is ejected. */
+export type UpstreamParts = {
+  readonly wheel?: TimerWheel;
+  readonly onChange?: (change: EndpointChange) => void;
+  readonly onNotice?: (notice: UpstreamNotice) => void;
+};
 
 /** A named service at run time. It survives snapshots, and with it its counts and its idle connections. */
 export class Upstream<Connection extends Pooled> {
@@ -50,12 +56,11 @@ export class Upstream<Connection extends Pooled> {
   #isPanicking = false;
   /** No longer configured, but still in use. */
   #leaving: readonly Endpoint<Connection>[] = [];
+  readonly #parts: UpstreamParts;
 
-  readonly #onChange: OnEndpointChange;
-
-  constructor(settings: UpstreamSettings, onChange: OnEndpointChange = () => {}) {
+  constructor(settings: UpstreamSettings, parts: UpstreamParts = {}) {
     this.name = settings.name;
-    this.#onChange = onChange;
+    this.#parts = parts;
     this.#settings = settings;
     this.#balancer = createBalancer(settings.balance);
     this.update(settings);
@@ -68,7 +73,8 @@ export class Upstream<Connection extends Pooled> {
     const before = new Map([...this.#endpoints, ...this.#leaving].map((endpoint) => [endpoint.address, endpoint]));
     this.#endpoints = settings.endpoints.map((wanted) => {
       const address = formatAddress(wanted);
-      const endpoint = before.get(address) ?? new Endpoint<Connection>(wanted, settings.pool);
+      const endpoint =
+        before.get(address) ?? new Endpoint<Connection>(wanted, settings.pool, this.#ejectionOwner(address));
       before.delete(address);
       return endpoint;
     });
@@ -98,6 +104,21 @@ export class Upstream<Connection extends Pooled> {
     this.#change(endpoint, () => {
       endpoint.standing.verdict = verdict;
     });
+  }
+
+  /** The endpoint of an address, as long as it is configured or in use. */
+  find(address: string): Endpoint<Connection> | undefined {
+    const isMeant = (endpoint: Endpoint<Connection>): boolean => endpoint.address === address;
+    return this.#endpoints.find(isMeant) ?? this.#leaving.find(isMeant);
+  }
+
+  /** A session of an endpoint has ended: lost its upstream within `ageMs`, or in any other way. */
+  sessionEnded(address: string, how: { readonly isLost: boolean; readonly ageMs: number }): void {
+    const { ejection } = this.#settings.health ?? {};
+    if (ejection === undefined || ejection.sessions === 0) return;
+    const traffic = this.find(address)?.traffic;
+    if (how.isLost && how.ageMs < ejection.sessionAgeMs) traffic?.failed("session");
+    else traffic?.succeeded("session");
   }
 
   get isUnused(): boolean {
@@ -146,7 +167,7 @@ export class Upstream<Connection extends Pooled> {
     if (state === before) return;
     this.#offer();
     const { isAskedFor } = standing;
-    this.#onChange({ upstream: this.name, address, before, state, why, isAskedFor, settings: this.#settings });
+    this.#parts.onChange?.({ upstream: this.name, address, before, state, why, isAskedFor, settings: this.#settings });
   }
 
   /** Usable endpoints, or all that stay if so few are usable that the checks themselves are to be doubted. */
@@ -154,8 +175,47 @@ export class Upstream<Connection extends Pooled> {
     const staying = this.#endpoints.filter(({ standing }) => !standing.isGoing);
     const usable = staying.filter(({ standing }) => standing.takesNew);
     const { panic } = this.#settings.health ?? { panic: 0 };
-    this.#isPanicking = usable.length * 100 < staying.length * panic;
-    this.#offered = this.#isPanicking ? staying : usable;
+    const isPanicking = usable.length * 100 < staying.length * panic;
+    this.#offered = isPanicking ? staying : usable;
+    if (isPanicking === this.#isPanicking) return;
+    this.#isPanicking = isPanicking;
+    const event = isPanicking ? "upstream-panic" : "upstream-calm";
+    this.#parts.onNotice?.({ event, upstream: this.name, usable: usable.length, of: staying.length });
+  }
+
+  #ejectionOwner(address: string): EjectionOwner | undefined {
+    const { wheel, onNotice } = this.#parts;
+    if (wheel === undefined) return undefined;
+    const settings = (): UpstreamSettings => this.#settings;
+    return {
+      wheel,
+      get ejection() {
+        return settings().health?.ejection;
+      },
+      mayEject: () => this.#mayEject(),
+      onEjected: (why, forMs) => {
+        this.#setEjection(address, why);
+        onNotice?.({ event: "endpoint-ejected", upstream: this.name, address, why, forMs });
+      },
+      onBack: () => {
+        this.#setEjection(address, undefined);
+        onNotice?.({ event: "endpoint-back", upstream: this.name, address });
+      },
+    };
+  }
+
+  #mayEject(): boolean {
+    const out = this.#endpoints.filter(({ standing }) => standing.isEjected).length;
+    return (out + 1) * 100 <= this.#endpoints.length * (this.#settings.health?.ejection?.most ?? 0);
+  }
+
+  /** An endpoint that is leaving may still be ejected, or come back, as long as it is used. */
+  #setEjection(address: string, why: string | undefined): void {
+    const endpoint = this.find(address);
+    if (endpoint === undefined) return;
+    this.#change(endpoint, () => {
+      endpoint.standing.ejection = why;
+    });
   }
 }
 
