@@ -51,6 +51,13 @@ describe("S21: the lengths that a backend sees are the gateway's own", () => {
     });
   }
 
+  test("S21: a Proxy field, which CGI programs take for a setting of their own, is dropped", async () => {
+    for (const make of [request, handshake]) {
+      const seen = await seenUpstream(make({ headers: { Proxy: "http://evil.example" } }));
+      expect(seen.head).not.toContain("evil");
+    }
+  });
+
   test("S21: fields that only look a little like them arrive", async () => {
     const headers = { "X-Content_Length": "1", traceparent: "00-1", my_header: "2", "Content-Language": "de" };
     const seen = await seenUpstream(request({ headers }));

@@ -12,6 +12,8 @@ const hopByHop: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
   "http2-settings",
+  // No field of HTTP, but CGI programs take it for the variable that names their proxy (CVE-2016-5385).
+  "proxy",
 ]);
 
 /** What Connection cannot remove, whoever names it: these say what the message is, and where it comes from. */
