@@ -7,7 +7,7 @@ export type ControlFigures = {
   readonly revision: number;
   readonly isLastReloadGood: boolean;
   readonly issues: readonly Issue[];
-  readonly isWorkerServing: boolean;
+  readonly servingWorkers: number;
   readonly workerRestarts: number;
   readonly droppedRecords: number;
 };
@@ -23,7 +23,7 @@ export function controlMetrics(figures: ControlFigures): MetricFamily[] {
     ),
     issueCounts(figures.issues),
     counter("causeway_worker_restarts_total", "Workers started anew after one ended unasked.", figures.workerRestarts),
-    gauge("causeway_workers", "Workers that serve traffic.", figures.isWorkerServing ? 1 : 0),
+    gauge("causeway_workers", "Workers that serve traffic.", figures.servingWorkers),
     counter("causeway_access_records_dropped_total", "Lines of the access log that were lost.", figures.droppedRecords),
     ...processMetrics(),
   ];

@@ -1,9 +1,12 @@
+import { availableParallelism } from "node:os";
 import type { AdminServer } from "../controlplane/admin/server.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
 import { checkPorts } from "../controlplane/port-check.ts";
 import { type ReadConfiguration, Reconciler } from "../controlplane/reconciler.ts";
-import { type DrainResult, WorkerKeeper } from "../controlplane/workers/worker-keeper.ts";
+import { RuntimeFolder } from "../controlplane/workers/runtime-folder.ts";
+import type { DrainResult } from "../controlplane/workers/worker-keeper.ts";
 import type { StartWorker } from "../controlplane/workers/worker-process.ts";
+import { Workers } from "../controlplane/workers/workers.ts";
 import type { Configuration, ControlSettings, Source } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
@@ -16,6 +19,9 @@ import { programVersion } from "./version.ts";
 /** How long a metrics page waits for the worker. Milliseconds. */
 const metricsMs = 2000;
 
+/** More are not started on a machine of however many cores. */
+const mostWorkers = 64;
+
 const firstLog: ControlSettings["log"] = { format: "auto", access: true, redactQuery: [] };
 
 /** What the control process is made of. */
@@ -24,6 +30,11 @@ export type ControlOptions = {
   readonly read: ReadConfiguration;
   readonly startWorker: StartWorker;
   readonly streams: LogStreams;
+  /**
+   * Tells gateways apart: the workers of a killed control process are taken over by the next one of the same identity. Without one there
+   * is nothing to take over.
+   */
+  readonly identity?: string | undefined;
 };
 
 /** The first configuration could not be put into force. */
@@ -35,7 +46,8 @@ export class ControlProcess implements AsyncDisposable {
   readonly #options: ControlOptions;
   readonly #reconciler: Reconciler;
   readonly #watching = new AbortController();
-  #keeper: WorkerKeeper | undefined;
+  #folder: RuntimeFolder | undefined;
+  #workers: Workers | undefined;
   #admin: AdminServer | undefined;
 
   private constructor(options: ControlOptions) {
@@ -46,16 +58,22 @@ export class ControlProcess implements AsyncDisposable {
       read: options.read,
       log: this.log,
       tryOut: checkPorts,
-      apply: (snapshot) => this.#keeper?.apply(snapshot),
+      apply: (snapshot) => this.#workers?.apply(snapshot),
       onSettings: (configuration) => this.#settle(configuration),
     });
   }
 
-  /** Reads the configuration, starts the worker, and resolves when traffic flows, or with what keeps it from that. */
+  /**
+   * Reads the configuration, starts the workers or takes over those that are there, and resolves when traffic flows, or with what keeps
+   * it from that.
+   */
   static async open(options: ControlOptions): Promise<ControlProcess | ControlRefusal> {
     const control = new ControlProcess(options);
+    await control.#findWorkers();
     const errors = await control.#reconciler.start(control.#watching.signal);
     if (control.#reconciler.inForce !== undefined) return control;
+    // What serves already need not end because of a mistake in a file.
+    if (control.#workers?.resumed !== undefined) control.leave();
     await control[Symbol.asyncDispose]();
     return { errors, issues: control.#reconciler.issues };
   }
@@ -75,8 +93,9 @@ export class ControlProcess implements AsyncDisposable {
     return this.#reconciler.inForce;
   }
 
-  get workerPid(): number | undefined {
-    return this.#keeper?.pid;
+  /** The processes that serve traffic. */
+  get workerPids(): readonly number[] {
+    return (this.#workers?.all ?? []).flatMap(({ pid }) => pid ?? []);
   }
 
   /** Reads the configuration again, whether it seems to have changed or not. */
@@ -84,34 +103,55 @@ export class ControlProcess implements AsyncDisposable {
     for (const source of this.#options.sources) source.refresh?.();
   }
 
-  /** Ends all sessions as `drain` of the configuration says, and then the worker. */
+  /** Lets the workers serve on when this process ends. */
+  leave(): void {
+    this.#workers?.leave();
+    this.#workers = undefined;
+    this.#folder = undefined;
+  }
+
+  /** Ends all sessions as `drain` of the configuration says, and then the workers. */
   async drain(): Promise<DrainResult> {
     this.#watching.abort();
     const plan = this.#reconciler.inForce?.configuration.settings.drain;
-    if (this.#keeper === undefined || plan === undefined) return { closed: 0, destroyed: 0, isKilled: false };
-    return this.#keeper.drain(plan);
+    if (this.#workers === undefined || plan === undefined) return { closed: 0, destroyed: 0, isKilled: false };
+    return this.#workers.drain(plan);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watching.abort();
-    await this.#keeper?.[Symbol.asyncDispose]();
+    await this.#workers?.[Symbol.asyncDispose]();
+    await this.#folder?.[Symbol.asyncDispose]();
     await this.#admin?.[Symbol.asyncDispose]();
     await this.log.flush(1000);
   }
 
   async #settle(configuration: Configuration): Promise<readonly Issue[]> {
-    const { admin, drain, log } = configuration.settings;
-    // The worker starts while the admin API loads.
-    const opening = this.#openKeeper();
-    const [keeper, troubles] = await Promise.all([opening, this.#settleAdmin(admin)]);
+    const { workers: count, admin, drain, log } = configuration.settings;
+    // The workers start while the admin API loads.
+    const workers = await this.#openWorkers();
+    const isStarting = workers.all.length === 0;
+    if (isStarting) workers.want(processes(count));
+    const troubles = await this.#settleAdmin(admin);
     if (troubles.length > 0) return troubles;
     this.log.configure(log);
-    keeper.useTerms({ drain, wantsRecords: log.access });
+    workers.useTerms({ drain, wantsRecords: log.access });
+    workers.want(processes(count));
     return [];
   }
 
-  async #openKeeper(): Promise<WorkerKeeper> {
-    this.#keeper ??= await WorkerKeeper.open({
+  /** Workers that serve already are found before anything is read: they hold the ports that would be tried out. */
+  async #findWorkers(): Promise<void> {
+    this.#folder = RuntimeFolder.open(this.#options.identity);
+    if (this.#folder.survivors.length === 0) return;
+    const { resumed } = await this.#openWorkers();
+    if (resumed !== undefined) this.#reconciler.resume(resumed);
+  }
+
+  async #openWorkers(): Promise<Workers> {
+    this.#folder ??= RuntimeFolder.open(this.#options.identity);
+    this.#workers ??= await Workers.open({
+      folder: this.#folder,
       start: this.#options.startWorker,
       log: this.log,
       listener: {
@@ -120,7 +160,7 @@ export class ControlProcess implements AsyncDisposable {
         onRecords: (records, dropped) => this.log.records(records, dropped),
       },
     });
-    return this.#keeper;
+    return this.#workers;
   }
 
   async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {
@@ -146,13 +186,13 @@ export class ControlProcess implements AsyncDisposable {
   }
 
   #view(): ControlView {
-    const keeper = (): WorkerKeeper | undefined => this.#keeper;
+    const workers = (): Workers | undefined => this.#workers;
     return {
       version: programVersion,
       reconciler: this.#reconciler,
-      get worker() {
-        const current = keeper();
-        if (current === undefined) throw new Error("the admin API is open before its worker");
+      get workers() {
+        const current = workers();
+        if (current === undefined) throw new Error("the admin API is open before its workers");
         return current;
       },
       metrics: () => this.#metrics(),
@@ -161,21 +201,22 @@ export class ControlProcess implements AsyncDisposable {
 
   async #metrics(): Promise<{ text: string; contentType: string }> {
     const { metricsContentType, renderMetrics } = await import("../telemetry/metrics.ts");
-    const asked = this.#keeper?.ask({ about: "metrics" }, metricsMs);
-    // Without the worker the page still has the control process's own figures.
-    const families = await (asked?.then((answer) => answer.families).catch(() => []) ?? []);
+    const workers = this.#workers?.all ?? [];
     const own = controlMetrics({
       revision: this.#reconciler.inForce?.revision ?? 0,
       isLastReloadGood: this.#reconciler.isLastReloadGood,
       issues: this.#reconciler.issues,
-      isWorkerServing: this.#keeper?.state === "serving",
-      workerRestarts: this.#keeper?.restarts ?? 0,
+      servingWorkers: workers.filter(({ state }) => state === "serving").length,
+      workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
     });
-    const reports = [
-      { process: "control", families: own },
-      { process: "worker-1", families },
-    ];
+    // Without the workers the page still has the control process's own figures.
+    const reports = [{ process: "control", families: own }, ...((await this.#workers?.metrics(metricsMs)) ?? [])];
     return { text: await renderMetrics(reports), contentType: metricsContentType };
   }
+}
+
+/** How many workers are meant. */
+function processes(count: ControlSettings["workers"]): number {
+  return count === "auto" ? Math.min(mostWorkers, availableParallelism()) : count;
 }

@@ -159,7 +159,7 @@ export class DemoRun {
   #startGateway(file: string): void {
     this.#gateway = this.#start({
       name: "gateway",
-      command: [...selfCommand(), "tether", this.#folder.path, ...selfCommand(), "run", file],
+      command: [...selfCommand(), "tether", this.#folder.path, ...selfCommand(), "run", "--tied", file],
       said: (stream, line) => {
         if (this.#options.isVerbose || (stream === "stderr" && !isInformation(line)))
           process[stream].write(`${line}\n`);

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { configurationReader } from "../controlplane/config/read.ts";
 import { FileSource } from "../controlplane/sources/file-source.ts";
 import { workerStarter } from "../controlplane/workers/worker-process.ts";
@@ -12,9 +13,10 @@ import { whenAskedToEnd } from "./signals.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 import { programVersion } from "./version.ts";
 
-/** `causeway run <file-or-folder>…`: the control process with its worker, until a signal ends it. */
+/** `causeway run <file-or-folder>…`: the control process with its workers, until a signal ends it. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { positionals: paths } = parseOptions(args, {});
+  const { positionals: paths, values } = parseOptions(args, { tied: { type: "boolean" } });
+  const isTied = values.tied ?? false;
   if (paths.length === 0) throw new UsageError("say which file or folder holds the configuration");
   const startedAt = performance.now();
   let running: ControlProcess | undefined;
@@ -28,8 +30,14 @@ export async function run(args: readonly string[]): Promise<number> {
   const opened = ControlProcess.open({
     sources: [new FileSource(paths)],
     read: configurationReader(),
-    startWorker: workerStarter(selfCommand()),
+    startWorker: workerStarter(selfCommand(), { isTied }),
     streams: ownStreams(),
+    identity: isTied ? undefined : identityOf(paths),
+  });
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    if (!isTied) running?.leave();
+    process.exit(1);
   });
   const control = await Promise.race([opened, stopped]);
   // Nothing was promised to anybody yet, so there is nothing to drain.
@@ -44,6 +52,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const signal = await stopped;
   await end(control, signal);
   return 0;
+}
+
+/** The gateway of these files: whoever runs them again means the same one. */
+function identityOf(paths: readonly string[]): string {
+  return paths.map((path) => resolve(path)).join("\n");
 }
 
 function ownStreams(): LogStreams {
@@ -75,7 +88,7 @@ function announce(control: ControlProcess, tookMs: number): void {
     listeners: listeners.map(({ name, host, port }) => ({ name, host, port })),
     admin: adminUrl,
     pid: process.pid,
-    workerPid: control.workerPid,
+    workerPids: control.workerPids,
   });
 }
 
@@ -84,7 +97,7 @@ async function end(control: ControlProcess, signal: NodeJS.Signals): Promise<voi
   const says = `${signal}: sessions end within ${(drain?.windowMs ?? 0) / 1000} s; a second signal ends at once`;
   control.log.info("draining", says, { signal, ...drain });
   const { closed, destroyed, isKilled } = await control.drain();
-  const how = isKilled ? "; the worker did not end in time and was killed" : "";
+  const how = isKilled ? "; a worker did not end in time and was killed" : "";
   control.log[isKilled ? "warn" : "info"](
     "stopped",
     `stopped: ${counted(closed, "session")} closed, ${destroyed} cut${how}`,

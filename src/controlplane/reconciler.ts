@@ -93,7 +93,13 @@ export class Reconciler {
     return this.#first.promise;
   }
 
-  /** The worker has put a revision into force. */
+  /** Workers are there already, with a revision in force and these listeners: what comes next has a higher number. Before `start`. */
+  resume(found: { readonly revision: number; readonly listeners: readonly ListenerStatus[] }): void {
+    this.#lastRevision = found.revision;
+    this.#listeners = found.listeners;
+  }
+
+  /** The workers have put a revision into force. */
   onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
     const before = this.#listeners;
     this.#listeners = listeners;

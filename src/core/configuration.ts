@@ -9,6 +9,8 @@ export type Configuration = {
 
 /** The control process's own settings. Times in milliseconds. */
 export type ControlSettings = {
+  /** How many processes serve traffic; `auto` is one for each core. */
+  readonly workers: "auto" | number;
   readonly admin: {
     readonly host: string;
     /** 0 lets the kernel choose. */

@@ -44,6 +44,8 @@ export type SessionEnd = {
 /** What can be said of an open session. Times are Unix milliseconds. */
 export type SessionSummary = {
   readonly id: string;
+  /** The worker that has it; the control process knows. */
+  readonly worker?: string;
   readonly requestId: string;
   readonly state: "open" | "closing";
   readonly route: string;

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { removeOrphan } from "../kit/owned-folder.ts";
+import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
 import { Worker } from "./worker.ts";
 
@@ -8,20 +8,31 @@ import { Worker } from "./worker.ts";
 const patienceMs = 500;
 const lookMs = 10;
 
-/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name>`. */
+/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> [--tied]`. */
 export async function runWorker(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { control: { type: "string" }, id: { type: "string" } } });
+  // From the first moment: the terminal's signals reach all processes.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  const { values } = parseArgs({
+    args: [...args],
+    options: { control: { type: "string" }, id: { type: "string" }, tied: { type: "boolean" } },
+  });
   if (values.control === undefined || values.id === undefined) {
     process.stderr.write("causeway worker is started by causeway run, with --control and --id\n");
     return 2;
   }
-  // Signals reach the whole group: the control process decides what they mean.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-  const worker = await Worker.start({ control: values.control, id: values.id });
+  const folder = dirname(values.control);
+  const guest = `worker-${values.id}`;
+  visitFolder(folder, guest);
+  const { control, id, tied: isTied = false } = values;
+  const worker = await Worker.start({ control, id, isTied });
+  // Signals reach the whole group: the control process decides what they mean, as long as there is one.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => worker.terminate());
   // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.
   process.on("uncaughtException", (error) => worker.fault(error));
   process.on("unhandledRejection", (error) => worker.fault(error));
-  if ((await worker.ended) === "control-lost") await removeWhatIsLeft(dirname(values.control));
+  const why = await worker.ended;
+  quitFolder(folder, guest);
+  if (why === "control-lost") await removeWhatIsLeft(folder);
   return 0;
 }
 

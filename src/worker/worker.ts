@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { AccessRecord } from "../core/access-record.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import {
@@ -10,12 +12,21 @@ import {
   workerProtocol,
 } from "../core/worker-protocol.ts";
 import { Gateway, type PreparedSnapshot } from "../dataplane/gateway.ts";
+import { sleep } from "../kit/sleep.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { ControlLink } from "./control-link.ts";
 import { RecordBatch } from "./record-batch.ts";
 
-export type WorkerOptions = { readonly control: string; readonly id: string };
+export type WorkerOptions = {
+  readonly control: string;
+  readonly id: string;
+  /** True if it shall end when the control process is lost, instead of waiting for the next one. */
+  readonly isTied: boolean;
+};
+
+/** How long a worker waits before it looks for a control process again (ms). */
+const callAgainMs = 100;
 
 /** Why a worker ends: it was told to, or the control process has gone. */
 export type WorkerEnd = "drained" | "control-lost";
@@ -25,38 +36,37 @@ export class Worker {
   readonly #wheel: TimerWheel;
   readonly #gateway: Gateway;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
-  #isDrained = false;
+  readonly #options: WorkerOptions;
+  readonly #records: RecordBatch;
+  #isDraining = false;
   #link: ControlLink | undefined;
-  #records: RecordBatch | undefined;
   #terms: SnapshotTerms | undefined;
   #prepared: PreparedSnapshot | undefined;
 
-  private constructor() {
+  private constructor(options: WorkerOptions) {
+    this.#options = options;
     this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
     this.#gateway = new Gateway({
       wheel: this.#wheel,
       onRecord: (record) => this.#record(record),
       onFault: (thrown) => this.#reportFault("a connection failed", thrown),
     });
+    const link = (): ControlLink | undefined => this.#link;
+    this.#records = new RecordBatch(
+      {
+        get queued() {
+          return link()?.queued ?? Number.POSITIVE_INFINITY;
+        },
+        send: (message) => this.#send(message),
+      },
+      this.#wheel,
+    );
   }
 
-  /** Calls the control process and says hello. Rejects if nobody listens there. */
+  /** Calls the control process. Rejects if nobody listens there. */
   static async start(options: WorkerOptions): Promise<Worker> {
-    const worker = new Worker();
-    const link = await ControlLink.open(options.control, {
-      onMessage: (message) => worker.#onMessage(message),
-      onClose: () => worker.#onControlLost(),
-    });
-    worker.#link = link;
-    worker.#records = new RecordBatch(link, worker.#wheel);
-    worker.#send({
-      type: "hello",
-      protocol: workerProtocol,
-      worker: options.id,
-      pid: process.pid,
-      revision: 0,
-      listeners: [],
-    });
+    const worker = new Worker(options);
+    await worker.#call();
     return worker;
   }
 
@@ -65,9 +75,43 @@ export class Worker {
     return this.#ended.promise;
   }
 
-  /** Nobody is left to say what to do. */
+  /** Somebody wants this process to end. As long as there is a control process, that one decides. */
+  terminate(): void {
+    if (this.#link === undefined && this.#terms !== undefined) void this.#drain(this.#terms.drain);
+  }
+
+  async #call(): Promise<void> {
+    const link = await ControlLink.open(this.#options.control, {
+      onMessage: (message) => this.#onMessage(message),
+      onClose: () => this.#onControlLost(),
+    });
+    this.#link = link;
+    this.#send({
+      type: "hello",
+      protocol: workerProtocol,
+      worker: this.#options.id,
+      pid: process.pid,
+      revision: this.#gateway.revision,
+      listeners: this.#gateway.listeners,
+    });
+  }
+
   #onControlLost(): void {
-    this.#ended.resolve(this.#isDrained ? "drained" : "control-lost");
+    this.#link = undefined;
+    this.#abandon();
+    if (this.#isDraining) return;
+    // Without a snapshot there is nothing to serve.
+    if (this.#options.isTied || this.#gateway.revision === 0) this.#ended.resolve("control-lost");
+    else void this.#callAgain();
+  }
+
+  /** Serves on with what is in force until there is a control process again; in vain once the folder is gone where it would be. */
+  async #callAgain(): Promise<void> {
+    while (this.#link === undefined && !this.#isDraining) {
+      await sleep(callAgainMs);
+      if (!existsSync(dirname(this.#options.control))) return this.#ended.resolve("control-lost");
+      await this.#call().catch(() => {});
+    }
   }
 
   /** Tells the control process about something that must not happen; traffic goes on. */
@@ -85,7 +129,7 @@ export class Worker {
   }
 
   #record(record: AccessRecord): void {
-    this.#records?.add(record);
+    this.#records.add(record);
   }
 
   #onMessage(message: ToWorker): void {
@@ -100,6 +144,8 @@ export class Worker {
         return this.#abandon();
       case "terms":
         return this.#useTerms(message.terms);
+      case "endpoints":
+        return this.#gateway.judge(message.verdicts);
       case "ask":
         return this.#answer(message.id, message.question);
       case "drain":
@@ -172,11 +218,12 @@ export class Worker {
   }
 
   async #drain(plan: DrainPlan): Promise<void> {
+    this.#isDraining = true;
     const result = await this.#gateway.drain(plan);
-    this.#records?.flush();
+    this.#records.flush();
     this.#send({ type: "drained", ...result });
-    this.#isDrained = true;
+    const isTold = this.#link !== undefined;
     await this.#link?.end();
-    this.#ended.resolve("drained");
+    this.#ended.resolve(isTold ? "drained" : "control-lost");
   }
 }

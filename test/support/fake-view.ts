@@ -25,6 +25,7 @@ export const sampleConfiguration: Configuration = {
     upstreams: [{ name: "app", endpoints: [], balance: "least-sessions", pool: { idle: 0, idleMs: 0 } }],
   },
   settings: {
+    workers: 1,
     admin: { host: "127.0.0.1", port: 0 },
     log: { format: "json", access: true, redactQuery: [] },
     drain: { windowMs: 0, graceMs: 500, code: 1012, reason: "restart" },
@@ -54,12 +55,13 @@ export function sampleSession(more: Partial<SessionSummary> & { readonly id: str
   };
 }
 
-/** A control process with a worker that answers from memory, for tests of the admin API and what asks it. */
+/** A control process with one worker that answers from memory, for tests of the admin API and what asks it. */
 export class FakeView implements ControlView {
   readonly version = "0.0.0-test";
   sessions: SessionSummary[] = [];
   asked: Question[] = [];
   state: WorkerState = "serving";
+  failures = 0;
   /** What every question fails with. */
   failure: AskError | undefined;
   issues: readonly Issue[] = [];
@@ -71,14 +73,16 @@ export class FakeView implements ControlView {
     return { inForce, listeners, issues: this.issues, isLastReloadGood: true, lastReloadAt: 1 };
   }
 
-  get worker(): ControlView["worker"] {
+  get workers(): ControlView["workers"] {
     const ask = async <Q extends Question>(question: Q): Promise<Extract<Answer, { about: Q["about"] }>> => {
       this.asked.push(question);
       if (this.failure !== undefined) throw this.failure;
       // The answer's kind is the question's by construction.
       return this.#answer(question) as Extract<Answer, { about: Q["about"] }>;
     };
-    return { id: "1", state: this.state, pid: 42, restarts: 0, startedAt: 1, ask };
+    const { state } = this;
+    const worker = { id: "1", state, pid: 42, restarts: 0, failures: this.failures, startedAt: 1, ask };
+    return { state, all: [worker], ask };
   }
 
   async metrics(): Promise<{ text: string; contentType: string }> {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import type { StartWorker, WorkerProcess } from "../../src/controlplane/workers/worker-process.ts";
+import type { StartWorker, WorkerOrder, WorkerProcess } from "../../src/controlplane/workers/worker-process.ts";
 import type { FromWorker, Question, ToWorker } from "../../src/core/worker-protocol.ts";
 import { LineSplitter } from "../../src/kit/line-splitter.ts";
 
@@ -14,18 +14,21 @@ export type FakeBehaviour = {
 
 /** A worker inside the test's own process that speaks the worker protocol over the real control socket. */
 export class FakeWorker implements WorkerProcess {
+  readonly id: string;
   readonly pid: number;
   readonly ended: Promise<string>;
   readonly heard: ToWorker[] = [];
   readonly #socket: Socket;
+  #prepared: Snapshots = { revision: 0, listeners: [], routes: [], upstreams: [] };
   readonly #end: (how: string) => void;
 
-  constructor(path: string, pid: number, id: string, behaviour: FakeBehaviour) {
+  constructor({ control, id, pid }: WorkerOrder & { readonly pid: number }, behaviour: FakeBehaviour) {
+    this.id = id;
     this.pid = pid;
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
     this.#end = resolve;
-    this.#socket = connect(path);
+    this.#socket = connect(control);
     const lines = new LineSplitter(64 * 1024 * 1024, (line) => this.#hear(JSON.parse(line) as ToWorker, behaviour));
     this.#socket.on("data", (bytes) => lines.push(typeof bytes === "string" ? Buffer.from(bytes) : bytes));
     this.#socket.on("error", () => {});
@@ -46,6 +49,8 @@ export class FakeWorker implements WorkerProcess {
     this.exit("signal SIGKILL");
   }
 
+  leave(): void {}
+
   exit(how: string): void {
     this.#end(how);
     this.#socket.destroy();
@@ -54,12 +59,22 @@ export class FakeWorker implements WorkerProcess {
   #hear(message: ToWorker, behaviour: FakeBehaviour): void {
     this.heard.push(message);
     if (message.type === "snapshot") this.#reply(this.#onSnapshot(message.snapshot, behaviour));
+    else if (message.type === "prepare") this.#prepare(message.snapshot, behaviour);
+    else if (message.type === "commit") this.#reply(applied({ ...this.#prepared, revision: message.revision }));
+    else if (message.type === "abandon" || message.type === "terms" || message.type === "endpoints") return;
     else if (message.type === "ask") this.#reply(behaviour.onAsk?.(message.question, message.id));
     else if (behaviour.onDrain !== undefined) behaviour.onDrain(this);
     else {
       this.say({ type: "drained", closed: 0, destroyed: 0 });
       this.#socket.end();
     }
+  }
+
+  /** What stands against a snapshot is said before it is put into force. */
+  #prepare(snapshot: Snapshots, behaviour: FakeBehaviour): void {
+    this.#prepared = snapshot;
+    const reply = this.#onSnapshot(snapshot, behaviour);
+    this.#reply(reply?.type === "applied" ? { ...reply, type: "prepared" } : reply);
   }
 
   #onSnapshot(snapshot: Snapshots, behaviour: FakeBehaviour): FromWorker | undefined {
@@ -86,8 +101,8 @@ export function fakeWorkers(behaviour: FakeBehaviour = {}): {
   const all: FakeWorker[] = [];
   return {
     all,
-    start: (path, id) => {
-      const worker = new FakeWorker(path, 100_000 + all.length, id, behaviour);
+    start: ({ control, id }) => {
+      const worker = new FakeWorker({ control, id, pid: 100_000 + all.length }, behaviour);
       all.push(worker);
       return worker;
     },

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { selfCommand } from "../../src/cli/self.ts";
 import { LineSplitter } from "../../src/kit/line-splitter.ts";
 import { within } from "../../src/kit/sleep.ts";
@@ -12,6 +12,8 @@ export type LogLine = Readonly<Record<string, unknown>>;
 type Ready = {
   readonly listeners: readonly { readonly name: string; readonly port: number }[];
   readonly admin: string;
+  readonly workerPids: readonly number[];
+  /** That of the first worker. */
   readonly workerPid: number;
 };
 
@@ -20,6 +22,10 @@ export type RunningOptions = {
   readonly descriptors?: number;
   /** False forgets the access log; events are always kept. */
   readonly keepsAccess?: boolean;
+  /** False lets the workers outlive a control process that is killed, as they do for users. */
+  readonly isTied?: boolean;
+  /** Where the file is, of a gateway that ran before. */
+  readonly file?: string;
 };
 
 /** `causeway run` as a process of its own with one configuration file in a folder of its own. */
@@ -34,10 +40,10 @@ export class RunningGateway implements AsyncDisposable {
 
   constructor(yaml: string, how: RunningOptions = {}) {
     this.#keepsAccess = how.keepsAccess ?? true;
-    this.#folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
+    this.#folder = how.file === undefined ? mkdtempSync(join(tmpdir(), "causeway-test-")) : dirname(how.file);
     this.file = join(this.#folder, "causeway.yaml");
     this.write(yaml);
-    const command = [...selfCommand(), "run", this.file];
+    const command = [...selfCommand(), "run", ...(how.isTied === false ? [] : ["--tied"]), this.file];
     const limited = ["sh", "-c", `ulimit -n ${how.descriptors} && exec "$@"`, "sh", ...command];
     this.#process = Bun.spawn(how.descriptors === undefined ? command : limited, {
       stdio: ["ignore", "pipe", "pipe"],
@@ -64,7 +70,8 @@ export class RunningGateway implements AsyncDisposable {
 
   get ready(): Ready {
     // The event is written by this very program.
-    return this.event("ready") as unknown as Ready;
+    const ready = this.event("ready") as unknown as Omit<Ready, "workerPid">;
+    return { ...ready, workerPid: ready.workerPids[0] ?? 0 };
   }
 
   /** The newest event of this name. */
@@ -78,7 +85,7 @@ export class RunningGateway implements AsyncDisposable {
   }
 
   write(yaml: string): void {
-    writeFileSync(this.file, yaml);
+    writeFileSync(this.file, withWorkers(yaml));
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -110,4 +117,10 @@ export class RunningGateway implements AsyncDisposable {
     });
     for await (const chunk of stream) lines.push(chunk);
   }
+}
+
+/** One worker, unless the text says how many: then a test knows which process does what. */
+function withWorkers(yaml: string): string {
+  if (/\bworkers\b/.test(yaml)) return yaml;
+  return yaml.startsWith("{") ? yaml.replace("{", '{"workers":1,') : `${yaml}\nworkers: 1\n`;
 }

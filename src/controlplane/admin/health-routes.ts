@@ -32,7 +32,7 @@ export function addHealthRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(healthRoute, (context) => context.json({ status: "ok" }, 200));
   app.openapi(readyRoute, async (context) => {
     const reason = await whyNotReady(view);
-    if (reason === undefined) return context.json({ status: "ready" }, 200);
+    if (reason === undefined) return context.json({ status: "ready", ...failing(view) }, 200);
     return context.json({ status: "not ready", reason }, 503);
   });
   app.openapi(metricsRoute, async (context) => {
@@ -43,13 +43,23 @@ export function addHealthRoutes(app: OpenAPIHono, view: ControlView): void {
 
 /** A worker that hangs is not ready either, so it is asked. */
 async function whyNotReady(view: ControlView): Promise<string | undefined> {
-  const { state } = view.worker;
+  const { state } = view.workers;
   if (view.reconciler.inForce === undefined) return "no configuration is in force yet";
-  if (state !== "serving") return `the worker is ${state}`;
+  if (state !== "serving") return failing(view).reason ?? `the worker is ${state}`;
   try {
     const status = await workerStatus(view);
     return status.state === "serving" ? undefined : `the worker is ${status.state}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Which workers end again and again. The others serve, so this alone does not fail readiness. */
+function failing(view: ControlView): { reason?: string } {
+  const found = view.workers.all.filter(({ failures }) => failures > 1);
+  if (found.length === 0) return {};
+  const each = found.map(
+    ({ id, failures }) => `worker ${id} has ended ${failures} times in a row without having served`,
+  );
+  return { reason: each.join("; ") };
 }

@@ -8,6 +8,7 @@ const traffic = z
 export const session = z
   .object({
     id: z.string(),
+    worker: z.string().optional().openapi({ description: "the worker that has it, as in /api/workers" }),
     requestId: z.string(),
     state: z.enum(["open", "closing"]),
     route: z.string(),

@@ -46,12 +46,12 @@ const closeManyRoute = createRoute({
 export function addSessionRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(listRoute, async (context) => {
     const { limit, ...filter } = context.req.valid("query");
-    const answer = await view.worker.ask({ about: "sessions", filter: given(filter), limit }, askMs);
+    const answer = await view.workers.ask({ about: "sessions", filter: given(filter), limit }, askMs);
     return context.json({ items: [...answer.items], total: answer.total }, 200);
   });
   app.openapi(oneRoute, async (context) => {
     const { id } = context.req.valid("param");
-    const answer = await view.worker.ask({ about: "sessions", filter: { id }, limit: 1 }, askMs);
+    const answer = await view.workers.ask({ about: "sessions", filter: { id }, limit: 1 }, askMs);
     const found = answer.items.find((item) => item.id === id);
     if (found === undefined) throw noSession(id);
     return context.json(found, 200);
@@ -59,7 +59,7 @@ export function addSessionRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(closeOneRoute, async (context) => {
     const { id } = context.req.valid("param");
     const { code, reason } = context.req.valid("query");
-    const answer = await view.worker.ask({ about: "close", filter: { id }, code, reason }, askMs);
+    const answer = await view.workers.ask({ about: "close", filter: { id }, code, reason }, askMs);
     if (answer.closed === 0) throw noSession(id);
     return context.json({ closed: answer.closed }, 200);
   });
@@ -73,7 +73,7 @@ export function addSessionRoutes(app: OpenAPIHono, view: ControlView): void {
         "say which sessions: id, route, upstream, endpoint, client, host or state",
       );
     }
-    const answer = await view.worker.ask({ about: "close", filter, code, reason }, askMs);
+    const answer = await view.workers.ask({ about: "close", filter, code, reason }, askMs);
     return context.json({ closed: answer.closed }, 200);
   });
 }

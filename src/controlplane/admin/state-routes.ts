@@ -4,7 +4,7 @@ import { formatAddress } from "../../core/snapshot.ts";
 import type { InForce } from "../reconciler.ts";
 import { AdminError } from "./admin-error.ts";
 import { anything, json, list, orFailure } from "./schemas.ts";
-import { type ControlView, workerStatus, workerStatusIfAny } from "./view.ts";
+import { askMs, type ControlView, type WorkerView, workerStatus, workerStatusIfAny } from "./view.ts";
 
 /** What is configured and how it is doing. Counts that only the worker knows are null while it does not answer. */
 export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
@@ -49,24 +49,7 @@ export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
     return context.json({ items: upstreams.map((upstream) => ({ ...upstream })) }, 200);
   });
   app.openapi(page("/api/workers", "The worker processes", list), async (context) => {
-    const { id, pid, state, restarts, startedAt } = view.worker;
-    const status = await workerStatusIfAny(view);
-    const isHanging = status === undefined && (state === "serving" || state === "draining");
-    const figures = status ?? { revision: null, sessions: null, connections: null, residentMemory: null };
-    const { revision, sessions, connections, residentMemory } = figures;
-    const shown = isHanging ? "unresponsive" : state;
-    const item = {
-      id,
-      pid: pid ?? null,
-      state: shown,
-      startedAt,
-      restarts,
-      revision,
-      sessions,
-      connections,
-      residentMemory,
-    };
-    return context.json({ items: [item] }, 200);
+    return context.json({ items: await Promise.all(view.workers.all.map(describe)) }, 200);
   });
   app.openapi(page("/api/issues", "What is wrong or doubtful in the newest configuration", list), (context) => {
     const items = view.reconciler.issues.map((issue) => ({ ...issue, text: formatIssue(issue) }));
@@ -76,6 +59,16 @@ export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
 
 function page<P extends string, S extends typeof list | typeof anything>(path: P, summary: string, schema: S) {
   return createRoute({ method: "get", path, summary, responses: { 200: json(schema, summary), ...orFailure } });
+}
+
+async function describe(worker: WorkerView): Promise<Record<string, unknown>> {
+  const { id, pid, state, restarts, startedAt } = worker;
+  const answer = await worker.ask({ about: "status" }, askMs).catch(() => undefined);
+  const isHanging = answer === undefined && (state === "serving" || state === "draining");
+  const figures = answer?.status ?? { revision: null, sessions: null, connections: null, residentMemory: null };
+  const { revision, sessions, connections, residentMemory } = figures;
+  const shown = isHanging ? "unresponsive" : state;
+  return { id, pid: pid ?? null, state: shown, startedAt, restarts, revision, sessions, connections, residentMemory };
 }
 
 function inForce(view: ControlView): InForce {

@@ -17,25 +17,36 @@ export type ControlView = {
     readonly isLastReloadGood: boolean;
     readonly lastReloadAt: number | undefined;
   };
-  readonly worker: WorkerView;
+  readonly workers: WorkersView;
   /** The metrics page, and its content type. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
 };
 
-/** The worker as the admin API sees it. */
+/** The workers as the admin API sees them. */
+export interface WorkersView {
+  /** Serving as soon as one of them is. */
+  readonly state: WorkerState;
+  readonly all: readonly WorkerView[];
+  /** Asks all that are there, and adds up what they say. */
+  ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>>;
+}
+
+/** One worker. */
 export interface WorkerView {
   readonly id: string;
   readonly state: WorkerState;
   readonly pid: number | undefined;
+  /** How often it was started anew, and how often in a row without having served. */
   readonly restarts: number;
+  readonly failures: number;
   /** Unix milliseconds. */
   readonly startedAt: number;
   ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>>;
 }
 
-/** What the worker says of itself; throws an AskError. */
+/** What the workers say of themselves, together; throws an AskError. */
 export async function workerStatus(view: ControlView): Promise<WorkerStatus> {
-  const answer = await view.worker.ask({ about: "status" }, askMs);
+  const answer = await view.workers.ask({ about: "status" }, askMs);
   return answer.status;
 }
 

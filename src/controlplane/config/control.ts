@@ -36,8 +36,10 @@ export const adminSchema = map({
 
 /** `workers`: how many processes serve traffic. */
 export const workersSchema = z
-  .union([z.literal("auto"), z.literal(1)], { error: "write auto or 1; this version runs one worker" })
-  .describe("How many processes serve traffic. This version runs one.");
+  .union([z.literal("auto"), z.int().min(1).max(64)], { error: "write auto, or a number from 1 to 64" })
+  .describe(
+    "How many processes serve traffic. They share the ports, and the kernel spreads connections over them. `auto` is one for each core.",
+  );
 
 /** `log`: what is written to standard output. */
 export const logSchema = map({

@@ -72,20 +72,20 @@ function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean })
   const admin = readAdmin(draft, given.environment);
   const log = readSection(draft, "log", shape.log);
   const drain = readSection(draft, "drain", shape.drain);
-  readSection(draft, "workers", shape.workers);
+  const workers = readSection(draft, "workers", shape.workers);
   const listeners = readEntries(draft, "listeners", { schema: listenerSchema, memory: memory.listeners });
   const upstreams = readEntries(draft, "upstreams", { schema: upstreamSchema, memory: memory.upstreams });
   const routes = readEntries(draft, "routes", { schema: routeSchema, memory: memory.routes });
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
-  if (admin === undefined || log === undefined || drain === undefined) return undefined;
+  if (admin === undefined || workers === undefined || log === undefined || drain === undefined) return undefined;
   return {
     model: {
       listeners: settingsOf(listeners, listenerSettings),
       routes: settingsOf(routes, routeSettings),
       upstreams: settingsOf(upstreams, upstreamSettings),
     },
-    settings: { admin, log, drain: drainSettings(drain) },
+    settings: { workers, admin, log, drain: drainSettings(drain) },
   };
 }
 

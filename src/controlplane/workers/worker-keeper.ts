@@ -1,4 +1,3 @@
-import type { AccessRecord } from "../../core/access-record.ts";
 import type { ListenerStatus } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
@@ -6,70 +5,81 @@ import {
   type Answer,
   type DrainPlan,
   type FromWorker,
+  type Hello,
   type Question,
   type SnapshotTerms,
+  type ToWorker,
   workerProtocol,
 } from "../../core/worker-protocol.ts";
 import { Backoff } from "../../kit/backoff.ts";
 import { after, sleep, within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
-import { ControlSocket } from "./control-socket.ts";
-import { AskError, WorkerLink } from "./worker-link.ts";
+import { AskError, type WorkerLink } from "./worker-link.ts";
 import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 
-/** How long a new worker may take to call, and one that hung up may take to end. Milliseconds. */
+/** How long a worker may take to call, to put a snapshot into force, and to end after it hung up. Milliseconds. */
 const callMs = 10_000;
+const verdictMs = 20_000;
 const hangUpMs = 1000;
-
-/** Who hears what becomes of snapshots and what the worker reports. */
-export type KeeperListener = {
-  readonly onApplied: (revision: number, listeners: readonly ListenerStatus[]) => void;
-  readonly onRefused: (revision: number, issues: readonly Issue[]) => void;
-  readonly onRecords: (records: readonly AccessRecord[], dropped: number) => void;
-};
-
-export type KeeperOptions = {
-  readonly start: StartWorker;
-  readonly listener: KeeperListener;
-  readonly log: EventLog;
-  readonly backoff?: Backoff;
-};
 
 /** `starting` also between a crash and the next worker's first snapshot. */
 export type WorkerState = "starting" | "serving" | "draining" | "ended";
 
+/** What a worker has made of a snapshot. */
+export type Verdict =
+  | { readonly kind: "done"; readonly listeners: readonly ListenerStatus[] }
+  | { readonly kind: "refused"; readonly issues: readonly Issue[] }
+  /** It ended meanwhile, which may be the snapshot's doing. */
+  | { readonly kind: "ended"; readonly how: string }
+  | { readonly kind: "late" };
+
 /** How a drain went. `isKilled`: the worker did not end by itself in time. */
 export type DrainResult = { readonly closed: number; readonly destroyed: number; readonly isKilled: boolean };
 
-/** Keeps one worker process alive and equal to the newest good snapshot. */
-export class WorkerKeeper implements AsyncDisposable {
-  readonly id = "1";
+/** Who hears of a worker. */
+export type KeeperListener = {
+  /** It has called, and waits for what to do. */
+  readonly onCall: (keeper: WorkerKeeper) => void;
+  readonly onEnded: (keeper: WorkerKeeper, how: string) => void;
+  /** Something that is no answer: access records, say. */
+  readonly onMessage: (keeper: WorkerKeeper, message: FromWorker) => void;
+};
+
+export type KeeperOptions = {
+  readonly id: string;
+  /** The Unix socket where it shall call. */
+  readonly control: string;
+  readonly start: StartWorker;
+  readonly listener: KeeperListener;
+  readonly log: EventLog;
+  readonly backoff?: Backoff | undefined;
+  /** A process that is there already. */
+  readonly survivor?: WorkerProcess | undefined;
+};
+
+/** Keeps one worker process alive. */
+export class WorkerKeeper {
+  readonly id: string;
   readonly #options: KeeperOptions;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
-  #control: ControlSocket | undefined;
+  readonly #verdicts = new Map<number, (verdict: Verdict) => void>();
+  readonly #kept: Promise<void>;
   #process: WorkerProcess | undefined;
-  #startedAt = 0;
+  #startedAt = Date.now();
   #link: WorkerLink | undefined;
   #state: WorkerState = "starting";
   #restarts = 0;
-  #good: Snapshot | undefined;
-  #terms: SnapshotTerms | undefined;
-  #pending: { readonly snapshot: Snapshot; isSent: boolean }[] = [];
+  #failures = 0;
+  #revision = 0;
+  #listeners: readonly ListenerStatus[] = [];
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
-  #kept: Promise<void> = Promise.resolve();
 
-  private constructor(options: KeeperOptions) {
+  constructor(options: KeeperOptions) {
+    this.id = options.id;
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff({ firstMs: 200, mostMs: 5000, calmMs: 60_000 });
-  }
-
-  /** Listens for workers and starts the first one. */
-  static async open(options: KeeperOptions): Promise<WorkerKeeper> {
-    const keeper = new WorkerKeeper(options);
-    keeper.#control = await ControlSocket.open((socket) => keeper.#welcome(socket));
-    keeper.#kept = keeper.#keep(keeper.#control.path);
-    return keeper;
+    this.#backoff = options.backoff ?? new Backoff({ firstMs: 100, mostMs: 5000, calmMs: 60_000 });
+    this.#kept = this.#keep(options.survivor);
   }
 
   get state(): WorkerState {
@@ -81,32 +91,60 @@ export class WorkerKeeper implements AsyncDisposable {
     return this.#restarts;
   }
 
+  /** How often it ended in a row without having served. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** When the present process was started: Unix milliseconds. */
+  /** When the present process was started, or found: Unix milliseconds. */
   get startedAt(): number {
     return this.#startedAt;
   }
 
-  /** Sends a snapshot, or keeps it for the worker to come; the listener hears what became of it. */
-  apply(snapshot: Snapshot): void {
-    const entry = { snapshot, isSent: false };
-    this.#pending.push(entry);
-    if (this.#state === "serving" || (this.#link !== undefined && this.#good === undefined)) this.#sendPending();
+  /** True while it can be told and asked something. */
+  get isLinked(): boolean {
+    return this.#link !== undefined;
   }
 
-  /** Goes with every snapshot from now on; a serving worker hears of it at once. */
-  useTerms(terms: SnapshotTerms): void {
-    if (Bun.deepEquals(this.#terms, terms)) return;
-    this.#terms = terms;
-    if (this.#state === "serving" && this.#good !== undefined) this.#sendSnapshot(this.#good);
+  /** What it has in force; 0 if nothing. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get listeners(): readonly ListenerStatus[] {
+    return this.#listeners;
+  }
+
+  /** Resolves when there is no worker any more, and will be none. */
+  get gone(): Promise<void> {
+    return this.#kept;
+  }
+
+  send(message: ToWorker): void {
+    this.#link?.send(message);
+  }
+
+  /** Has a snapshot put into force at once. */
+  install(snapshot: Snapshot, terms: SnapshotTerms | undefined): Promise<Verdict> {
+    return this.#order(snapshot.revision, { type: "snapshot", snapshot, ...(terms === undefined ? {} : { terms }) });
+  }
+
+  prepare(snapshot: Snapshot): Promise<Verdict> {
+    return this.#order(snapshot.revision, { type: "prepare", snapshot });
+  }
+
+  commit(revision: number, terms: SnapshotTerms | undefined): Promise<Verdict> {
+    return this.#order(revision, { type: "commit", revision, ...(terms === undefined ? {} : { terms }) });
   }
 
   /** Asks the worker; throws an AskError. */
   async ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>> {
-    if (this.#link === undefined) throw new AskError("unavailable", "the worker is not running; it is being started");
+    if (this.#link === undefined)
+      throw new AskError("unavailable", `worker ${this.id} is not running; it is being started`);
     return this.#link.ask(question, deadlineMs);
   }
 
@@ -115,8 +153,8 @@ export class WorkerKeeper implements AsyncDisposable {
     this.#state = "draining";
     this.#stop.abort();
     const running = this.#process;
-    this.#link?.send({ type: "drain", plan });
     if (this.#link === undefined) running?.kill();
+    else this.#link.send({ type: "drain", plan });
     const late = Symbol("late");
     const isKilled = (await within(this.#kept, plan.graceMs + 1000, late)) === late;
     if (isKilled) running?.kill();
@@ -124,35 +162,95 @@ export class WorkerKeeper implements AsyncDisposable {
     return { closed: this.#drained?.closed ?? 0, destroyed: this.#drained?.destroyed ?? 0, isKilled };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the worker at once. */
+  async end(): Promise<void> {
     this.#stop.abort();
     this.#process?.kill();
     await this.#kept;
-    await this.#control?.[Symbol.asyncDispose]();
   }
 
-  async #keep(path: string): Promise<void> {
+  /** The worker serves on when this process ends. */
+  leave(): void {
+    this.#stop.abort();
+    this.#process?.leave();
+    this.#link?.destroy();
+  }
+
+  /** Ends the process for a reason that is logged already; another one is started. */
+  replace(): void {
+    this.#process?.kill();
+  }
+
+  /** True if this link is that of the worker kept here; otherwise nothing has happened. */
+  greet(link: WorkerLink, hello: Hello): boolean {
+    const running = this.#process;
+    if (this.#link !== undefined || hello.worker !== this.id || hello.pid !== running?.pid) return false;
+    if (hello.protocol !== workerProtocol) {
+      const says = `worker ${this.id} speaks protocol ${hello.protocol}, this control process ${workerProtocol}`;
+      this.#options.log.error("worker-protocol", says, { worker: this.id });
+      running.kill();
+      return true;
+    }
+    this.#link = link;
+    this.#revision = hello.revision;
+    this.#listeners = hello.listeners;
+    if (hello.revision > 0) this.#serves();
+    this.#options.listener.onCall(this);
+    return true;
+  }
+
+  /** The link is gone; `fault` says what was wrong if it was not simply closed. */
+  hungUp(link: WorkerLink, fault: string | undefined): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#settleAll({ kind: "ended", how: "it hung up" });
+    if (fault !== undefined)
+      this.#options.log.error("worker-fault", `worker ${this.id}: ${fault}`, { worker: this.id });
+    const running = this.#process;
+    // A worker without a link cannot be told anything, so it must not go on.
+    after(hangUpMs, () => {
+      if (running !== undefined && this.#process === running && !this.#stop.signal.aborted) running.kill();
+    });
+  }
+
+  hear(link: WorkerLink, message: FromWorker): void {
+    if (link !== this.#link) return link.destroy();
+    if (message.type === "prepared") this.#settle(message.revision, { kind: "done", listeners: message.listeners });
+    else if (message.type === "applied") this.#applied(message.revision, message.listeners);
+    else if (message.type === "refused") this.#settle(message.revision, { kind: "refused", issues: message.issues });
+    else if (message.type === "drained") this.#drained = message;
+    else if (message.type === "hello") link.destroy("it said hello twice");
+    else this.#options.listener.onMessage(this, message);
+  }
+
+  async #keep(survivor: WorkerProcess | undefined): Promise<void> {
+    let found = survivor;
     while (!this.#stop.signal.aborted) {
-      const how = await this.#runOnce(path);
+      const how = await this.#runOnce(found);
+      found = undefined;
       if (this.#stop.signal.aborted) break;
-      this.#state = "starting";
-      this.#loseSent(how);
-      this.#restarts++;
-      const waitMs = Math.round(this.#backoff.next(performance.now()));
-      const fields = { worker: this.id, how, restarts: this.#restarts, waitMs };
-      this.#options.log.error(
-        "worker-ended",
-        `worker ${this.id} ended (${how}) and its sessions with it; it is started again in ${waitMs} ms`,
-        fields,
-      );
-      await sleep(waitMs, this.#stop.signal);
+      await this.#recover(how);
     }
     this.#state = "ended";
   }
 
-  async #runOnce(path: string): Promise<string> {
+  async #recover(how: string): Promise<void> {
+    this.#failures = this.#state === "serving" ? 1 : this.#failures + 1;
+    this.#state = "starting";
+    this.#restarts++;
+    const waitMs = Math.round(this.#backoff.next(performance.now()));
+    this.#options.log.error(
+      "worker-ended",
+      `worker ${this.id} ended (${how}) and its sessions with it; it is started again in ${waitMs} ms`,
+      { worker: this.id, how, restarts: this.#restarts, waitMs },
+    );
+    this.#options.listener.onEnded(this, how);
+    await sleep(waitMs, this.#stop.signal);
+  }
+
+  async #runOnce(found: WorkerProcess | undefined): Promise<string> {
     try {
-      this.#process = this.#options.start(path, this.id);
+      this.#process = found ?? this.#options.start({ control: this.#options.control, id: this.id });
     } catch (error) {
       return `it could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -162,124 +260,55 @@ export class WorkerKeeper implements AsyncDisposable {
     const how = await running.ended;
     cancel();
     this.#process = undefined;
+    this.#revision = 0;
     this.#link?.destroy();
     this.#link = undefined;
+    this.#settleAll({ kind: "ended", how });
     return how;
   }
 
   #killSilent(running: WorkerProcess): void {
     if (this.#link !== undefined) return;
-    this.#options.log.error("worker-silent", `worker ${this.id} did not call within ${callMs} ms and is killed`);
+    const says = `worker ${this.id} did not call within ${callMs} ms and is killed`;
+    this.#options.log.error("worker-silent", says, { worker: this.id });
     running.kill();
   }
 
-  /** A connection counts as the worker's once it says hello. */
-  #welcome(socket: ConstructorParameters<typeof WorkerLink>[0]): void {
-    const link: WorkerLink = new WorkerLink(socket, {
-      onMessage: (message) => this.#hear(link, message),
-      onClose: (fault) => this.#hungUp(link, fault),
-    }).open();
-  }
-
-  #hungUp(link: WorkerLink, fault: string | undefined): void {
-    if (this.#link !== link) return;
-    this.#link = undefined;
-    if (fault !== undefined) this.#options.log.error("worker-fault", `worker ${this.id}: ${fault}`);
-    const running = this.#process;
-    // A worker without a link cannot be told anything, so it must not go on.
-    after(hangUpMs, () => {
-      if (running !== undefined && this.#process === running) running.kill();
+  #order(revision: number, message: ToWorker): Promise<Verdict> {
+    if (this.#link === undefined) return Promise.resolve({ kind: "ended", how: "it does not run" });
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
+    const cancel = after(verdictMs, () => this.#settle(revision, { kind: "late" }));
+    this.#verdicts.set(revision, (verdict) => {
+      cancel();
+      resolve(verdict);
     });
+    this.#link.send(message);
+    return promise;
   }
 
-  #hear(link: WorkerLink, message: FromWorker): void {
-    if (message.type === "hello") this.#greet(link, message);
-    else if (link !== this.#link) link.destroy();
-    else this.#take(message);
+  #settle(revision: number, verdict: Verdict): void {
+    const resolve = this.#verdicts.get(revision);
+    this.#verdicts.delete(revision);
+    resolve?.(verdict);
   }
 
-  #take(message: FromWorker): void {
-    const { listener, log } = this.#options;
-    if (message.type === "applied") this.#applied(message.revision, message.listeners);
-    else if (message.type === "refused") this.#refused(message.revision, message.issues);
-    else if (message.type === "records") listener.onRecords(message.records, message.dropped);
-    else if (message.type === "drained") this.#drained = message;
-    else if (message.type === "log") {
-      log[message.level]("worker", message.says, message.detail === undefined ? {} : { detail: message.detail });
-    }
-  }
-
-  #greet(link: WorkerLink, hello: Extract<FromWorker, { type: "hello" }>): void {
-    const running = this.#process;
-    const isOurs = this.#link === undefined && hello.worker === this.id && hello.pid === running?.pid;
-    if (!isOurs) {
-      link.destroy();
-    } else if (hello.protocol !== workerProtocol) {
-      const says = `worker ${this.id} speaks protocol ${hello.protocol}, this control process ${workerProtocol}`;
-      this.#options.log.error("worker-protocol", says);
-      running?.kill();
-    } else {
-      this.#link = link;
-      if (this.#good === undefined) this.#sendPending();
-      else this.#sendSnapshot(this.#good);
-    }
-  }
-
-  #sendPending(): void {
-    for (const entry of this.#pending) {
-      if (entry.isSent) continue;
-      entry.isSent = true;
-      this.#sendSnapshot(entry.snapshot);
-    }
-  }
-
-  #sendSnapshot(snapshot: Snapshot): void {
-    this.#link?.send({ type: "snapshot", snapshot, ...(this.#terms === undefined ? {} : { terms: this.#terms }) });
+  #settleAll(verdict: Verdict): void {
+    for (const revision of [...this.#verdicts.keys()]) this.#settle(revision, verdict);
   }
 
   #applied(revision: number, listeners: readonly ListenerStatus[]): void {
-    const entry = this.#pending.find(({ snapshot }) => snapshot.revision === revision);
-    if (entry !== undefined) this.#good = entry.snapshot;
-    this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision > revision);
-    if (this.#state === "starting") this.#serves(revision);
-    this.#sendPending();
-    this.#options.listener.onApplied(revision, listeners);
+    this.#revision = revision;
+    this.#listeners = listeners;
+    if (this.#state === "starting") this.#serves();
+    this.#settle(revision, { kind: "done", listeners });
   }
 
   /** A reader of the log that saw a worker end wants to see when the trouble was over. */
-  #serves(revision: number): void {
+  #serves(): void {
     this.#state = "serving";
     if (this.#restarts === 0) return;
-    const fields = { worker: this.id, pid: this.pid, restarts: this.#restarts, revision };
-    this.#options.log.info("worker-serving", `worker ${this.id} serves again, with revision ${revision}`, fields);
-  }
-
-  #refused(revision: number, issues: readonly Issue[]): void {
-    if (revision === this.#good?.revision) {
-      // A new worker cannot have what the old one had (its port was taken meanwhile, say): try again, ever more slowly.
-      for (const { says } of issues) this.#options.log.error("worker-refused", `worker ${this.id}: ${says}`);
-      if (this.#state === "starting") this.#process?.kill();
-    } else {
-      this.#pending = this.#pending.filter(({ snapshot }) => snapshot.revision !== revision);
-      this.#options.listener.onRefused(revision, issues);
-    }
-  }
-
-  /** What was sent to a worker that ended without an answer may be what ended it, so no other worker gets it. */
-  #loseSent(how: string): void {
-    // A first worker that does not even call will not do better the next time.
-    const isLost = (entry: { isSent: boolean }): boolean => entry.isSent || this.#good === undefined;
-    const lost = this.#pending.filter(isLost);
-    this.#pending = this.#pending.filter((entry) => !isLost(entry));
-    for (const { snapshot } of lost) {
-      const says = `the worker ended (${how}) while it put revision ${snapshot.revision} into force`;
-      const issue = {
-        severity: "error",
-        at: { source: "worker", path: "" },
-        says,
-        try: "change the file to try again",
-      } as const;
-      this.#options.listener.onRefused(snapshot.revision, [issue]);
-    }
+    const fields = { worker: this.id, pid: this.pid, restarts: this.#restarts, revision: this.#revision };
+    const says = `worker ${this.id} serves again, with revision ${this.#revision}`;
+    this.#options.log.info("worker-serving", says, fields);
   }
 }

@@ -1,27 +1,70 @@
-/** A worker process that was started, as far as its supervision needs it. */
+import type { Guest } from "../../kit/owned-folder.ts";
+import { isAlive, pidOf } from "../../kit/process-mark.ts";
+import { sleep } from "../../kit/sleep.ts";
+
+/** How often it is looked whether a process that is no child of this one still lives (ms). */
+const lookMs = 100;
+
+/** A worker process, as far as its supervision needs it. */
 export interface WorkerProcess {
   readonly pid: number;
   /** How it ended: `exit code 1`, `signal SIGKILL`. */
   readonly ended: Promise<string>;
   kill(): void;
+  /** From now on it outlives this process. */
+  leave(): void;
 }
 
-/** Starts a worker that calls the control socket at `path` and says `id`. */
-export type StartWorker = (path: string, id: string) => WorkerProcess;
+/** Where a new worker shall call, and as whom. */
+export type WorkerOrder = { readonly control: string; readonly id: string };
 
-/** Starts workers as processes of their own: `command` is this program's command line. */
-export function workerStarter(command: readonly string[]): StartWorker {
-  return (path, id) => {
-    const child = Bun.spawn([...command, "worker", "--control", path, "--id", id], {
+/** Starts a worker. */
+export type StartWorker = (order: WorkerOrder) => WorkerProcess;
+
+/**
+ * Starts workers as processes of their own: `command` is this program's command line. One that is `tied` ends when this process is
+ * killed, and does not wait for another one.
+ */
+export function workerStarter(command: readonly string[], how: { readonly isTied: boolean }): StartWorker {
+  return ({ control, id }) => {
+    const tied = how.isTied ? ["--tied"] : [];
+    const child = Bun.spawn([...command, "worker", "--control", control, "--id", id, ...tied], {
       stdio: ["ignore", "inherit", "inherit"],
     });
     const kill = (): void => child.kill("SIGKILL");
-    // A worker never outlives the control process.
+    // This process ends when it means to, so its workers do.
     process.on("exit", kill);
-    void child.exited.then(() => process.off("exit", kill));
+    const leave = (): void => {
+      process.off("exit", kill);
+      child.unref();
+    };
+    void child.exited.then(leave);
     const ended = child.exited.then((code) =>
       child.signalCode === null ? `exit code ${code}` : `signal ${child.signalCode}`,
     );
-    return { pid: child.pid, ended, kill };
+    return { pid: child.pid, ended, kill, leave };
   };
+}
+
+/** A worker that another control process has started; undefined if its mark is none. */
+export function adoptWorker({ mark }: Guest): WorkerProcess | undefined {
+  const pid = pidOf(mark);
+  if (pid === undefined) return undefined;
+  const stop = new AbortController();
+  const kill = (): void => {
+    // Its number may be another process's by now.
+    if (isAlive(mark)) process.kill(pid, "SIGKILL");
+  };
+  process.on("exit", kill);
+  const leave = (): void => {
+    process.off("exit", kill);
+    stop.abort();
+  };
+  const ended = whenDead(mark, stop.signal).finally(leave);
+  return { pid, ended, kill, leave };
+}
+
+async function whenDead(mark: string, signal: AbortSignal): Promise<string> {
+  while (isAlive(mark) && !signal.aborted) await sleep(lookMs, signal);
+  return "it is gone";
 }

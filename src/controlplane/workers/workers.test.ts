@@ -6,12 +6,13 @@ import { until } from "../../../test/support/until.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
 import { Backoff } from "../../kit/backoff.ts";
-import { WorkerKeeper } from "./worker-keeper.ts";
+import { RuntimeFolder } from "./runtime-folder.ts";
+import { Workers } from "./workers.ts";
 
 const snapshot = (revision: number): Snapshot => ({ revision, listeners: [], routes: [], upstreams: [] });
 const plan = { windowMs: 0, graceMs: 100, code: 1012, reason: "" };
 
-async function keep(behaviour: FakeBehaviour = {}, firstMs = 1) {
+async function keep(behaviour: FakeBehaviour = {}, { firstMs = 1, count = 1 } = {}) {
   const workers = fakeWorkers(behaviour);
   const heard = {
     applied: [] as number[],
@@ -20,9 +21,11 @@ async function keep(behaviour: FakeBehaviour = {}, firstMs = 1) {
     log: [] as string[],
   };
   const note = (event: string): void => void heard.log.push(event);
-  const keeper = await WorkerKeeper.open({
+  const folder = RuntimeFolder.open(undefined);
+  const keeper = await Workers.open({
+    folder,
     start: workers.start,
-    backoff: new Backoff({ firstMs, mostMs: firstMs, calmMs: 1000 }),
+    backoff: () => new Backoff({ firstMs, mostMs: firstMs, calmMs: 1000 }),
     log: { info: note, warn: note, error: note },
     listener: {
       onApplied: (revision) => heard.applied.push(revision),
@@ -32,6 +35,7 @@ async function keep(behaviour: FakeBehaviour = {}, firstMs = 1) {
       },
     },
   });
+  keeper.want(count);
   return { keeper, workers, heard };
 }
 
@@ -55,7 +59,7 @@ test("a snapshot of 10,000 routes crosses whole, in pieces of any size", async (
   const big = { ...snapshot(1), upstreams };
   keeper.apply(big);
   await until(() => heard.applied.includes(1));
-  expect(workers.all[0]?.heard).toEqual([{ type: "snapshot", snapshot: big }]);
+  expect(workers.all[0]?.heard[0]).toEqual({ type: "prepare", snapshot: big });
 });
 
 test("a worker that ends is started again with the last good snapshot", async () => {
@@ -65,8 +69,8 @@ test("a worker that ends is started again with the last good snapshot", async ()
   keeper.apply(snapshot(2));
   await until(() => heard.applied.includes(2));
   workers.all[0]?.exit("signal SIGSEGV");
-  await until(() => heard.applied.length === 3);
-  expect(heard.applied[2]).toBe(2);
+  await until(() => heard.applied.length === 2);
+  expect(heard.applied).toEqual([2, 2]);
   expect(keeper.restarts).toBe(1);
   expect(heard.log).toEqual(["worker-ended", "worker-serving"]);
 });
@@ -90,7 +94,7 @@ test("a snapshot that ends the worker is refused, and the one before comes back"
 });
 
 test("a snapshot that comes while no worker runs is applied by the next worker", async () => {
-  const { keeper, workers, heard } = await keep({}, 100);
+  const { keeper, workers, heard } = await keep({}, { firstMs: 100 });
   await using _ = keeper;
   keeper.apply(snapshot(1));
   await until(() => heard.applied.length === 1);
@@ -109,13 +113,10 @@ test("terms go with every snapshot, and new ones reach a serving worker at once 
   await until(() => heard.applied.length === 1);
   keeper.useTerms({ drain: plan, wantsRecords: true });
   keeper.useTerms({ drain: plan, wantsRecords: false });
-  await until(() => heard.applied.length === 2);
-  const sent = workers.all[0]?.heard.map(
-    (message) => message.type === "snapshot" && [message.snapshot.revision, message.terms],
-  );
-  expect(sent).toEqual([
-    [1, { drain: plan, wantsRecords: true }],
-    [1, { drain: plan, wantsRecords: false }],
+  await until(() => workers.all[0]?.heard.length === 3);
+  expect(workers.all[0]?.heard.slice(1)).toEqual([
+    { type: "commit", revision: 1, terms: { drain: plan, wantsRecords: true } },
+    { type: "terms", terms: { drain: plan, wantsRecords: false } },
   ]);
 });
 
@@ -199,16 +200,20 @@ test("the control socket is only for its user and goes when the keeper goes", as
   let path = "";
   const workers = fakeWorkers();
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
-  const keeper = await WorkerKeeper.open({
-    start: (at, id) => {
-      path = at;
-      return workers.start(at, id);
+  const folder = RuntimeFolder.open(undefined);
+  const keeper = await Workers.open({
+    folder,
+    start: (order) => {
+      path = order.control;
+      return workers.start(order);
     },
     log: quiet,
     listener: { onApplied: () => {}, onRefused: () => {}, onRecords: () => {} },
   });
+  keeper.want(1);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
   await keeper[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
   expect(existsSync(path)).toBe(false);
 });

@@ -1,0 +1,103 @@
+import type { EndpointStatus, ListenerStatus, UpstreamStatus } from "../../core/figures.ts";
+import type { Answer, WorkerStatus } from "../../core/worker-protocol.ts";
+
+/** An answer, and the worker that gave it. */
+export type AnswerOf<A extends Answer> = { readonly worker: string; readonly answer: A };
+
+/** One answer of all workers together; `limit` is that of a question about sessions. There must be at least one. */
+export function mergeAnswers<A extends Answer>(answers: readonly AnswerOf<A>[], limit: number): A {
+  const all: readonly AnswerOf<Answer>[] = answers;
+  const [first] = all;
+  if (first === undefined) throw new Error("nobody has answered");
+  // `about` is the same in all of them, since they answer one question.
+  return merge(first.answer.about, all, limit) as A;
+}
+
+function merge(about: Answer["about"], answers: readonly AnswerOf<Answer>[], limit: number): Answer {
+  switch (about) {
+    case "sessions": {
+      const given = those(about, answers);
+      const items = given.flatMap(({ worker, answer }) => answer.items.map((item) => ({ ...item, worker })));
+      items.sort((one, other) => one.openedAt - other.openedAt);
+      return { about, items: items.slice(0, limit), total: sum(given.map(({ answer }) => answer.total)) };
+    }
+    case "close":
+      return { about, closed: sum(those(about, answers).map(({ answer }) => answer.closed)) };
+    case "metrics":
+      return { about, families: those(about, answers).flatMap(({ answer }) => answer.families) };
+    case "status":
+      return { about, status: mergeStatus(those(about, answers).map(({ answer }) => answer.status)) };
+  }
+}
+
+function those<About extends Answer["about"]>(
+  about: About,
+  answers: readonly AnswerOf<Answer>[],
+): readonly AnswerOf<Extract<Answer, { about: About }>>[] {
+  // A link lets only answers through that are about what was asked.
+  return answers.filter(({ answer }) => answer.about === about) as AnswerOf<Extract<Answer, { about: About }>>[];
+}
+
+/** What all workers say of themselves, added up. The gateway serves while one of them does. */
+export function mergeStatus(all: readonly WorkerStatus[]): WorkerStatus {
+  return {
+    revision: Math.max(0, ...all.map(({ revision }) => revision)),
+    state: all.some(({ state }) => state === "serving") ? "serving" : "draining",
+    sessions: sum(all.map(({ sessions }) => sessions)),
+    connections: sum(all.map(({ connections }) => connections)),
+    sessionsByRevision: addUp(all.map(({ sessionsByRevision }) => sessionsByRevision)),
+    sessionsByRoute: addUp(all.map(({ sessionsByRoute }) => sessionsByRoute)),
+    listeners: mergeListeners(all.map(({ listeners }) => listeners)),
+    upstreams: mergeUpstreams(all.flatMap(({ upstreams }) => upstreams)),
+    residentMemory: sum(all.map(({ residentMemory }) => residentMemory)),
+  };
+}
+
+/** The listeners of all workers; connections are added up. */
+export function mergeListeners(all: readonly (readonly ListenerStatus[])[]): readonly ListenerStatus[] {
+  const byName = Map.groupBy(all.flat(), ({ name }) => name);
+  return [...byName.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    return [{ ...first, connections: sum([first, ...others].map(({ connections }) => connections)) }];
+  });
+}
+
+function mergeUpstreams(all: readonly UpstreamStatus[]): readonly UpstreamStatus[] {
+  const byName = Map.groupBy(all, ({ name }) => name);
+  return [...byName.values()].flatMap((parts) => {
+    const [first] = parts;
+    if (first === undefined) return [];
+    const isPanicking = parts.some((part) => part.isPanicking);
+    return [{ ...first, isPanicking, endpoints: mergeEndpoints(parts.flatMap(({ endpoints }) => endpoints)) }];
+  });
+}
+
+/** Each worker has its own opinion of an endpoint's traffic; the worst one is shown. */
+function mergeEndpoints(all: readonly EndpointStatus[]): readonly EndpointStatus[] {
+  const byAddress = Map.groupBy(all, ({ address }) => address);
+  return [...byAddress.values()].flatMap((parts) => {
+    const worst = parts.find(({ state }) => state !== "healthy" && state !== "unchecked") ?? parts[0];
+    if (worst === undefined) return [];
+    return [
+      {
+        ...worst,
+        sessions: sum(parts.map(({ sessions }) => sessions)),
+        requests: sum(parts.map(({ requests }) => requests)),
+        idleConnections: sum(parts.map(({ idleConnections }) => idleConnections)),
+        connectFailures: sum(parts.map(({ connectFailures }) => connectFailures)),
+      },
+    ];
+  });
+}
+
+function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const [key, count] of all.flatMap((one) => Object.entries(one))) {
+    counts.set(key, (counts.get(key) ?? 0) + count);
+  }
+  return Object.fromEntries(counts);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

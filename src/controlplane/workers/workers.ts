@@ -1,0 +1,307 @@
+import type { Socket } from "node:net";
+import type { AccessRecord } from "../../core/access-record.ts";
+import type { ListenerStatus, MetricFamily } from "../../core/figures.ts";
+import type { Issue } from "../../core/issue.ts";
+import type { Snapshot } from "../../core/snapshot.ts";
+import type { Answer, DrainPlan, FromWorker, Question, SnapshotTerms, ToWorker } from "../../core/worker-protocol.ts";
+import type { Backoff } from "../../kit/backoff.ts";
+import { within } from "../../kit/sleep.ts";
+import type { EventLog } from "../event-log.ts";
+import { ControlSocket } from "./control-socket.ts";
+import { type AnswerOf, mergeAnswers, mergeListeners } from "./merge-answers.ts";
+import { lost, rollOut, withPorts } from "./rollout.ts";
+import type { RuntimeFolder } from "./runtime-folder.ts";
+import { type DrainResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
+import { AskError, WorkerLink } from "./worker-link.ts";
+import { adoptWorker, type StartWorker, type WorkerProcess } from "./worker-process.ts";
+
+/** How long the workers of a control process before this one may take to call (ms). */
+const survivorMs = 5000;
+const guestPrefix = "worker-";
+
+/** Who hears what becomes of snapshots and what workers report. */
+export type WorkersListener = {
+  readonly onApplied: (revision: number, listeners: readonly ListenerStatus[]) => void;
+  readonly onRefused: (revision: number, issues: readonly Issue[]) => void;
+  readonly onRecords: (records: readonly AccessRecord[], dropped: number) => void;
+};
+
+export type WorkersOptions = {
+  readonly folder: RuntimeFolder;
+  readonly start: StartWorker;
+  readonly listener: WorkersListener;
+  readonly log: EventLog;
+  /** Makes the waits between one worker's starts; each has its own. */
+  readonly backoff?: () => Backoff;
+};
+
+/** What workers that were there before have in force. */
+export type Resumed = { readonly revision: number; readonly listeners: readonly ListenerStatus[] };
+
+/** The worker processes: as many as are wanted, and all equal to the newest good snapshot. */
+export class Workers implements AsyncDisposable {
+  readonly #options: WorkersOptions;
+  #control: ControlSocket | undefined;
+  #keepers: readonly WorkerKeeper[] = [];
+  /** Those that are not wanted any more, until their last session has ended. */
+  readonly #surplus = new Set<WorkerKeeper>();
+  #wanted = 0;
+  #good: Snapshot | undefined;
+  #next: Snapshot | undefined;
+  #terms: SnapshotTerms | undefined;
+  #isRollingOut = false;
+  readonly #broughtUp = new Set<WorkerKeeper>();
+  readonly #everyoneCalled = Promise.withResolvers<void>();
+  #isDraining = false;
+
+  private constructor(options: WorkersOptions) {
+    this.#options = options;
+  }
+
+  /** Listens for workers, and finds those that a killed control process has left. */
+  static async open(options: WorkersOptions): Promise<Workers> {
+    const workers = new Workers(options);
+    workers.#control = await ControlSocket.open(options.folder.socketPath, (socket) => workers.#welcome(socket));
+    await workers.#adopt();
+    return workers;
+  }
+
+  /** All of them, those that end when their last session does included. */
+  get all(): readonly WorkerKeeper[] {
+    return [...this.#keepers, ...this.#surplus];
+  }
+
+  /** Serving as soon as one of them is. */
+  get state(): WorkerState {
+    if (this.#isDraining) return this.#keepers.every(({ state }) => state === "ended") ? "ended" : "draining";
+    return this.#keepers.some(({ state }) => state === "serving") ? "serving" : "starting";
+  }
+
+  /** How often a worker was started anew after one ended unasked. */
+  get restarts(): number {
+    return this.all.reduce((sum, keeper) => sum + keeper.restarts, 0);
+  }
+
+  /** What survivors brought with them; undefined if there were none. */
+  get resumed(): Resumed | undefined {
+    const found = this.#keepers.filter(({ revision }) => revision > 0);
+    if (found.length === 0) return undefined;
+    const revision = Math.max(...found.map((keeper) => keeper.revision));
+    return { revision, listeners: mergeListeners(found.map(({ listeners }) => listeners)) };
+  }
+
+  /** Has so many workers run; those that are too many end when their sessions have. */
+  want(count: number): void {
+    if (this.#control === undefined || this.#isDraining) return;
+    this.#wanted = count;
+    this.#retireSurplus();
+    const ids = new Set(this.#keepers.map(({ id }) => id));
+    for (let number = 1; this.#keepers.length < count; number++) {
+      const id = String(number);
+      if (!ids.has(id) && ![...this.#surplus].some((keeper) => keeper.id === id)) this.#keep(id);
+    }
+  }
+
+  /** Puts a snapshot into force on all workers, or on none; the listener hears which. A newer one takes the place of one that waits. */
+  apply(snapshot: Snapshot): void {
+    this.#next = snapshot;
+    void this.#work();
+  }
+
+  /** Goes with every snapshot from now on; workers hear of it at once. */
+  useTerms(terms: SnapshotTerms): void {
+    if (Bun.deepEquals(this.#terms, terms)) return;
+    this.#terms = terms;
+    this.send({ type: "terms", terms });
+  }
+
+  /** Tells all workers that are there. */
+  send(message: ToWorker): void {
+    for (const keeper of this.all) keeper.send(message);
+  }
+
+  /** Asks all workers that are there, and adds up what they say; throws an AskError if one of them does not answer. */
+  async ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>> {
+    const asked = this.all.filter(({ isLinked }) => isLinked);
+    if (asked.length === 0) throw new AskError("unavailable", "no worker is running; one is being started");
+    type A = Extract<Answer, { about: Q["about"] }>;
+    const answers = asked.map(
+      async (keeper): Promise<AnswerOf<A>> => ({ worker: keeper.id, answer: await keeper.ask(question, deadlineMs) }),
+    );
+    return mergeAnswers(await Promise.all(answers), question.about === "sessions" ? question.limit : 0);
+  }
+
+  /** The figures of each worker; those of one that does not answer are missing. */
+  async metrics(deadlineMs: number): Promise<readonly { process: string; families: readonly MetricFamily[] }[]> {
+    const reports = this.all.map(async (keeper) => {
+      const asked = keeper.ask({ about: "metrics" }, deadlineMs).then(({ families }) => families);
+      return { process: `worker-${keeper.id}`, families: await asked.catch(() => []) };
+    });
+    return Promise.all(reports);
+  }
+
+  /** Ends the sessions of all workers by `plan`, and then the workers. */
+  async drain(plan: DrainPlan): Promise<DrainResult> {
+    this.#isDraining = true;
+    const results = await Promise.all(this.all.map((keeper) => keeper.drain(plan)));
+    return {
+      closed: results.reduce((sum, { closed }) => sum + closed, 0),
+      destroyed: results.reduce((sum, { destroyed }) => sum + destroyed, 0),
+      isKilled: results.some(({ isKilled }) => isKilled),
+    };
+  }
+
+  /** Everything serves on when this process ends, and waits for the next control process. */
+  leave(): void {
+    this.#isDraining = true;
+    for (const keeper of this.all) keeper.leave();
+    this.#options.folder.leave();
+    this.#control?.[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all(this.all.map((keeper) => keeper.end()));
+    this.#control?.[Symbol.dispose]();
+  }
+
+  /** Waits until survivors have called; one that does not is dealt with like any worker that is silent. */
+  async #adopt(): Promise<void> {
+    const { folder, log } = this.#options;
+    for (const guest of folder.survivors) {
+      const survivor = guest.name.startsWith(guestPrefix) ? adoptWorker(guest) : undefined;
+      if (survivor !== undefined) this.#keep(guest.name.slice(guestPrefix.length), survivor);
+    }
+    if (this.#keepers.length === 0) return;
+    await within(this.#everyoneCalled.promise, survivorMs, undefined);
+    const found = this.#keepers.filter(({ isLinked }) => isLinked);
+    const workers = found.map(({ id, pid, revision }) => ({ worker: id, pid, revision }));
+    log.info("workers-adopted", `${found.length} workers of the control process before this one serve on`, { workers });
+  }
+
+  #keep(id: string, survivor?: WorkerProcess): void {
+    const { folder, start, log, backoff } = this.#options;
+    const keeper = new WorkerKeeper({
+      id,
+      control: folder.socketPath,
+      start,
+      log,
+      backoff: backoff?.(),
+      survivor,
+      listener: {
+        onCall: () => this.#onCall(),
+        onEnded: (_, how) => this.#onEnded(how),
+        onMessage: (from, message) => this.#onMessage(from, message),
+      },
+    });
+    this.#keepers = [...this.#keepers, keeper].sort((one, other) => Number(one.id) - Number(other.id));
+  }
+
+  #retireSurplus(): void {
+    // A worker is taken out of the ports by a snapshot, so there has to be one.
+    if (this.#good !== undefined) for (const keeper of this.#keepers.slice(this.#wanted)) void this.#retire(keeper);
+  }
+
+  /** Takes a worker out of the ports, ends its sessions, and then itself. */
+  async #retire(keeper: WorkerKeeper): Promise<void> {
+    this.#keepers = this.#keepers.filter((other) => other !== keeper);
+    this.#surplus.add(keeper);
+    // Without its listeners the kernel gives new connections to the others.
+    if (this.#good !== undefined) keeper.send({ type: "snapshot", snapshot: { ...this.#good, listeners: [] } });
+    const plan = this.#terms?.drain ?? { windowMs: 0, graceMs: 0, code: 1012, reason: "" };
+    await keeper.drain(plan);
+    this.#surplus.delete(keeper);
+    // Its number may be wanted again.
+    this.want(this.#wanted);
+  }
+
+  /** A connection counts as a worker's once it says hello. */
+  #welcome(socket: Socket): void {
+    let owner: WorkerKeeper | undefined;
+    const link: WorkerLink = new WorkerLink(socket, {
+      onMessage: (message) => {
+        if (owner !== undefined) return owner.hear(link, message);
+        if (message.type === "hello") owner = this.all.find((keeper) => keeper.greet(link, message));
+        if (owner === undefined) link.destroy();
+      },
+      onClose: (fault) => owner?.hungUp(link, fault),
+    }).open();
+  }
+
+  #onCall(): void {
+    if (this.#keepers.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
+    void this.#work();
+  }
+
+  #onEnded(how: string): void {
+    const isFirst = this.#good === undefined && this.resumed === undefined;
+    // A first worker that does not even call will not do better the next time.
+    if (!isFirst || this.#isRollingOut || this.#next === undefined) return;
+    const { revision } = this.#next;
+    this.#next = undefined;
+    const says = `a worker ended (${how}) while it put revision ${revision} into force`;
+    this.#options.listener.onRefused(revision, [lost(says)]);
+  }
+
+  #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
+    const { listener, log } = this.#options;
+    if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    if (message.type !== "log") return;
+    const detail = message.detail === undefined ? {} : { detail: message.detail };
+    log[message.level]("worker", message.says, { worker: id, ...detail });
+  }
+
+  /** The newest snapshot first, and then what is in force for those that do not have it. */
+  async #work(): Promise<void> {
+    if (this.#isRollingOut) return;
+    this.#isRollingOut = true;
+    try {
+      for (let next = this.#take(); next !== undefined; next = this.#take()) await this.#rollOut(next);
+    } finally {
+      this.#isRollingOut = false;
+    }
+    for (const keeper of this.#keepers) void this.#bringUp(keeper);
+  }
+
+  /** The first snapshot waits for all workers, a later one for any. */
+  #take(): Snapshot | undefined {
+    const linked = this.#keepers.filter(({ isLinked }) => isLinked).length;
+    if (linked === 0 || (this.#good === undefined && linked < this.#keepers.length)) return undefined;
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
+  }
+
+  async #rollOut(snapshot: Snapshot): Promise<void> {
+    const { listener } = this.#options;
+    const { revision } = snapshot;
+    const wanted = withPorts(snapshot, this.#listeners());
+    const linked = this.#keepers.filter(({ isLinked }) => isLinked);
+    const result = await rollOut(wanted, linked, this.#terms);
+    if ("issues" in result) return listener.onRefused(revision, result.issues);
+    this.#good = result.snapshot;
+    listener.onApplied(revision, this.#listeners());
+    this.#retireSurplus();
+  }
+
+  /** Gives a worker what the others have. */
+  async #bringUp(keeper: WorkerKeeper): Promise<void> {
+    const good = this.#good;
+    if (good === undefined || !keeper.isLinked || keeper.revision === good.revision) return;
+    if (this.#broughtUp.has(keeper)) return;
+    this.#broughtUp.add(keeper);
+    const verdict = await keeper.install(good, this.#terms);
+    this.#broughtUp.delete(keeper);
+    if (verdict.kind === "done") return this.#options.listener.onApplied(good.revision, this.#listeners());
+    if (verdict.kind !== "refused") return;
+    // A new worker cannot have what the old one had (its port was taken meanwhile, say): try again, ever more slowly.
+    for (const { says } of verdict.issues) {
+      this.#options.log.error("worker-refused", `worker ${keeper.id}: ${says}`, { worker: keeper.id });
+    }
+    if (keeper.state === "starting") keeper.replace();
+  }
+
+  #listeners(): readonly ListenerStatus[] {
+    return mergeListeners(this.#keepers.map(({ listeners }) => listeners));
+  }
+}
