@@ -75,9 +75,11 @@ function announce(control: ControlProcess, tookMs: number): void {
   const { inForce, listeners, adminUrl, log } = control;
   const model = inForce?.configuration.model;
   const [routes, upstreams] = [model?.routes.length ?? 0, model?.upstreams.length ?? 0];
+  const secure = new Set(model?.listeners.filter(({ tls }) => tls !== undefined).map(({ name }) => name));
+  const scheme = (name: string): string => (secure.has(name) ? "https" : "http");
   const lines = [
     `causeway ${programVersion} is ready after ${Math.round(tookMs)} ms: ${counted(routes, "route")}, ${counted(upstreams, "upstream")}`,
-    ...listeners.map((listener) => `listener ${listener.name}: http://${formatAddress(listener)}`),
+    ...listeners.map((listener) => `listener ${listener.name}: ${scheme(listener.name)}://${formatAddress(listener)}`),
     `admin API: ${adminUrl}`,
   ];
   log.info("ready", lines.join("\n"), {

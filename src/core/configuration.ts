@@ -42,6 +42,8 @@ export type Reading = {
   readonly issues: readonly Issue[];
   /** Where the settings stand that may fail although nothing is wrong with them, since the machine has a say: the addresses to bind. */
   readonly places?: Places;
+  /** Other files that were read, because the texts name them; it is read anew when one of them changes. */
+  readonly files?: readonly string[];
 };
 
 /** Places by the path of a setting: `admin.address`, `listeners.<name>.address`. */

@@ -11,6 +11,8 @@ const meanings = {
   bad_request: { side: "client", status: 400, closeCode: 1002 },
   bad_target: { side: "client", status: 400, closeCode: 1002 },
   bad_handshake: { side: "client", status: 400, closeCode: 1002 },
+  plain_http: { side: "client", status: 400, closeCode: 1002 },
+  tls_failed: { side: "client", status: 400, closeCode: 1002 },
   early_data_too_long: { side: "client", status: 400, closeCode: 1009 },
   forbidden_origin: { side: "client", status: 403, closeCode: 1008 },
   forbidden_address: { side: "client", status: 403, closeCode: 1008 },

@@ -34,6 +34,8 @@ export type ListenerTls = {
   readonly maxVersion: TlsVersion;
   /** For TLS 1.2, as OpenSSL lists them; empty for the usual ones. */
   readonly ciphers: string;
+  /** What ALPN offers, the most wanted first. */
+  readonly alpn: readonly string[];
   /** Milliseconds from the TCP connection to the end of the TLS handshake. */
   readonly handshakeMs: number;
   readonly clientCertificates: ClientCertificateSettings;

@@ -6,6 +6,7 @@ import type { Parking } from "../core/parking.ts";
 import type { SessionEnd } from "../core/session.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
+import { OncePerSecond } from "../kit/once-per-second.ts";
 import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
 import type { Drain } from "./drain.ts";
@@ -53,6 +54,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   /** Exchanges under way; sessions do not count. */
   running = 0;
   readonly #options: ExchangeDeskOptions;
+  readonly #failures = new OncePerSecond();
   readonly #hosts = new TextCopies();
   readonly #targets = new TextCopies();
 
@@ -78,6 +80,13 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       onAccepted: (listener) => increment(figures.acceptedConnections, listener),
       onFault: (error) => this.onFault(error),
       onRefusedConnection: (limit) => increment(figures.refusedConnections, limit),
+      onTlsHandshake: (how, refusal) => {
+        increment(figures.tlsHandshakes, how);
+        if (refusal === undefined) return;
+        increment(figures.errors, refusal.error.code);
+        const isNews = this.#isRecording && this.#failures.passes(refusal.peer.address, this.#options.wheel.clock());
+        if (isNews) this.#record(() => badRequestRecord(refusal));
+      },
       onBadRequest: (refusal) => {
         increment(figures.errors, refusal.error.code);
         this.#countRefusal(refusal.error);

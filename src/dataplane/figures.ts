@@ -32,6 +32,7 @@ export class RouteFigures {
 export class Figures {
   readonly errors = new Map<string, number>();
   readonly refusedConnections = new Map<string, number>();
+  readonly tlsHandshakes = new Map<string, number>();
   readonly acceptedConnections = new Map<string, number>();
   readonly roundTrips = { client: new Histogram(roundTripBounds), upstream: new Histogram(roundTripBounds) };
   readonly #routes = new Map<string, RouteFigures>();
@@ -89,6 +90,11 @@ export class Figures {
         "causeway_connections_accepted_total",
         "Client connections.",
         labelled(this.acceptedConnections, "listener"),
+      ),
+      counter(
+        "causeway_tls_handshakes_total",
+        "TLS handshakes of clients by how they ended.",
+        labelled(this.tlsHandshakes, "result"),
       ),
       counter(
         "causeway_connections_refused_total",

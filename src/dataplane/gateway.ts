@@ -6,6 +6,7 @@ import type { Issue } from "../core/issue.ts";
 import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
+import { buildTables, type CertificateTables } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Drain } from "./drain.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
@@ -15,6 +16,7 @@ import { compose, createRouteFilters } from "./filters/catalogue.ts";
 import { RouteLimits } from "./filters/route-limits.ts";
 import { createForward } from "./forward/forward.ts";
 import { Listener, type ListenerFacts } from "./listener.ts";
+import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
 import { diffRoutes } from "./route-diff.ts";
 import { RouteTable } from "./routing/route-table.ts";
@@ -53,6 +55,7 @@ export type PreparedSnapshot = {
 type Change = {
   readonly snapshot: Snapshot;
   readonly compiled: CompiledRoutes;
+  readonly tables: CertificateTables;
   readonly fresh: ReadonlyMap<string, Listener>;
   readonly terms: ApplyTerms;
 };
@@ -74,6 +77,7 @@ export class Gateway implements AsyncDisposable {
   readonly #listeners = new Map<string, Listener>();
   readonly #endpointDrains: EndpointDrains;
   readonly #housekeeping: Timer;
+  #tables: CertificateTables = new Map();
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
   constructor(options: GatewayOptions = {}) {
@@ -137,22 +141,25 @@ export class Gateway implements AsyncDisposable {
     } catch (error) {
       return { issues: [problem("routes", error)] };
     }
-    const opened = this.#openListeners(snapshot.listeners);
+    const tables = buildTables(snapshot, this.#tables);
+    if ("issue" in tables) return { issues: [tables.issue] };
+    const opened = this.#openListeners(snapshot.listeners, tables);
     if ("issue" in opened) return { issues: [opened.issue] };
     const { fresh } = opened;
     return {
       revision: snapshot.revision,
       listeners: snapshot.listeners.flatMap(({ name }) => (fresh.get(name) ?? this.#listeners.get(name))?.status ?? []),
-      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, fresh, terms }),
+      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, tables, fresh, terms }),
       abandon: () => {
         for (const listener of fresh.values()) listener.close();
       },
     };
   }
 
-  #commit({ snapshot, compiled, fresh, terms }: Change): void {
+  #commit({ snapshot, compiled, tables, fresh, terms }: Change): void {
     const before = this.#compiled.routes;
     this.#compiled = compiled;
+    this.#tables = tables;
     this.#takeOver(snapshot.listeners, fresh, terms);
     this.#endpointDrains.terms = terms.drain;
     this.#upstreams.update(snapshot.upstreams);
@@ -247,12 +254,15 @@ export class Gateway implements AsyncDisposable {
     return compose(filters, createForward(route.to, this.#upstreams.forwardParts));
   }
 
-  #openListeners(wanted: readonly ListenerSettings[]): { fresh: Map<string, Listener> } | { issue: Issue } {
+  #openListeners(
+    wanted: readonly ListenerSettings[],
+    tables: CertificateTables,
+  ): { fresh: Map<string, Listener> } | { issue: Issue } {
     const fresh = new Map<string, Listener>();
     for (const settings of wanted) {
-      if (this.#listeners.get(settings.name)?.isSameAddress(settings) === true) continue;
+      if (this.#listeners.get(settings.name)?.canTakeOver(settings) === true) continue;
       try {
-        fresh.set(settings.name, this.#open(settings));
+        fresh.set(settings.name, this.#open(settings, tables.get(settings.name)));
       } catch (error) {
         for (const listener of fresh.values()) listener.close();
         return { issue: problem(`listeners.${settings.name}.address`, error) };
@@ -261,10 +271,10 @@ export class Gateway implements AsyncDisposable {
     return { fresh };
   }
 
-  #open(settings: ListenerSettings): Listener {
+  #open(settings: ListenerSettings, certificates: CertificateTable | undefined): Listener {
     const begin = (incoming: Incoming, facts: ListenerFacts): OpenExchange => this.#begin(incoming, facts);
     const observer = this.#desk.listenerObserver(begin);
-    return Listener.open({ settings, wheel: this.#wheel, descriptors: this.#descriptors, observer });
+    return Listener.open({ settings, certificates, wheel: this.#wheel, descriptors: this.#descriptors, observer });
   }
 
   #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>, terms: ApplyTerms): void {
@@ -275,7 +285,8 @@ export class Gateway implements AsyncDisposable {
       this.#listeners.delete(name);
       if (!names.has(name)) this.#drainSessions((session) => session.listener === name, terms);
     }
-    for (const settings of wanted) this.#listeners.get(settings.name)?.update(settings);
+    for (const settings of wanted)
+      this.#listeners.get(settings.name)?.update(settings, this.#tables.get(settings.name));
     for (const [name, listener] of fresh) this.#listeners.set(name, listener);
   }
 

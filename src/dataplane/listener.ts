@@ -7,10 +7,14 @@ import type { ListenerSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire } from "../core/wire.ts";
 import { IpRanges } from "../kit/ip-range.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
+import { canShareBinding } from "./certificate-tables.ts";
 import { errorReply } from "./error-reply.ts";
+import { handshakeError, plainAnswer } from "./handshake-failures.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
+import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
-import { listen, type PortListener } from "./net/listen.ts";
+import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
+import type { HandshakeFailure } from "./net/secure-arrival.ts";
 import type { BadRequest } from "./records.ts";
 
 /** What exchanges have to know of their listener. */
@@ -24,10 +28,14 @@ export interface ListenerObserver {
   onFault(error: unknown): void;
   onAccepted(listener: string): void;
   onBadRequest(refusal: BadRequest): void;
+  /** How a TLS handshake ended; `refusal` says why nothing came of it, if it was not the client who went away. */
+  onTlsHandshake(how: "done" | HandshakeFailure["kind"], refusal: BadRequest | undefined): void;
 }
 
 export type ListenerOptions = {
   readonly settings: ListenerSettings;
+  /** Given if the listener speaks TLS. */
+  readonly certificates: CertificateTable | undefined;
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
   readonly observer: ListenerObserver;
@@ -40,6 +48,7 @@ export class Listener implements ExchangeHost {
   readonly #connections = new Set<ServerConnection>();
   readonly #pendingByAddress = new Map<string, number>();
   #settings: ListenerSettings;
+  #certificates: CertificateTable | undefined;
   #facts: ListenerFacts;
   #open = 0;
   #pending = 0;
@@ -48,12 +57,15 @@ export class Listener implements ExchangeHost {
   private constructor(options: ListenerOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#certificates = options.certificates;
     this.#facts = factsOf(options.settings);
+    const { certificates } = options;
     this.#port = listen({
       host: options.settings.host,
       port: options.settings.port,
       onConnection: (wire) => this.#accept(wire),
       keeper: { onGone: () => this.#gone(), onFault: (error) => this.onFault(error) },
+      ...(certificates === undefined ? {} : { secure: this.#secure(certificates) }),
     });
   }
 
@@ -72,14 +84,16 @@ export class Listener implements ExchangeHost {
   }
 
   /** True if new settings can be taken over without binding anew. */
-  isSameAddress(settings: ListenerSettings): boolean {
-    const { host, port } = this.#settings;
-    return settings.host === host && (settings.port === port || settings.port === this.#port.port);
+  canTakeOver(settings: ListenerSettings): boolean {
+    const { host, port, tls } = this.#settings;
+    const isSameAddress = settings.host === host && (settings.port === port || settings.port === this.#port.port);
+    return isSameAddress && canShareBinding(settings.tls, tls);
   }
 
   /** New connections get the new settings; those that are open keep theirs. */
-  update(settings: ListenerSettings): void {
+  update(settings: ListenerSettings, certificates: CertificateTable | undefined): void {
     this.#settings = settings;
+    this.#certificates = certificates;
     this.#facts = factsOf(settings);
   }
 
@@ -109,11 +123,59 @@ export class Listener implements ExchangeHost {
     this.#options.observer.onFault(error);
   }
 
-  #accept(wire: Wire): Receiver {
-    const { address } = wire.peer;
+  #secure(bound: CertificateTable): SecureListening {
+    return {
+      wheel: this.#options.wheel,
+      table: () => this.#certificates ?? bound,
+      onArrival: ({ address }) => this.#admit(address),
+      onFailed: (peer, failure) => this.#handshakeFailed(peer, failure),
+      onGone: () => this.#gone(),
+    };
+  }
+
+  /** TLS costs much, so that those beyond a limit are sent away before it, and without a word. */
+  #admit(address: string): boolean {
+    this.#arrived();
+    const problem = this.#limitProblem(address);
+    if (problem !== undefined) {
+      this.#gone();
+      this.#options.observer.onRefusedConnection(problem.limit);
+      return false;
+    }
+    this.#countPending(address, 1);
+    return true;
+  }
+
+  #handshakeFailed(peer: PeerAddress, failure: HandshakeFailure): Uint8Array | undefined {
+    const { observer } = this.#options;
+    const { kind } = failure;
+    this.#countPending(peer.address, -1);
+    if (kind === "closed") {
+      observer.onTlsHandshake(kind, undefined);
+      return undefined;
+    }
+    const error = handshakeError(failure);
+    const requestId = randomUUID();
+    observer.onTlsHandshake(kind, { error, peer, listener: this.#settings.name, requestId });
+    return kind === "plain_http" ? plainAnswer(error, requestId) : undefined;
+  }
+
+  #secured(address: string): void {
+    this.#countPending(address, -1);
+    this.#options.observer.onTlsHandshake("done", undefined);
+  }
+
+  #arrived(): void {
     this.#open++;
     this.#options.descriptors.opened();
     this.#options.observer.onAccepted(this.#settings.name);
+  }
+
+  #accept(wire: Wire): Receiver {
+    const { address } = wire.peer;
+    const isSecure = wire.security !== undefined;
+    if (isSecure) this.#secured(address);
+    else this.#arrived();
     const connection = new ServerConnection({
       wire,
       host: this,
@@ -122,7 +184,8 @@ export class Listener implements ExchangeHost {
       onPending: (isPending) => this.#countPending(address, isPending ? 1 : -1),
       onOver: (over) => this.#connections.delete(over),
     });
-    const problem = this.#limitProblem(address);
+    // Behind TLS it has been admitted already.
+    const problem = isSecure ? undefined : this.#limitProblem(address);
     if (problem === undefined) {
       this.#connections.add(connection);
       connection.start();
@@ -166,7 +229,11 @@ export class Listener implements ExchangeHost {
 }
 
 function factsOf(settings: ListenerSettings): ListenerFacts {
-  return { name: settings.name, isSecure: false, trusted: IpRanges.parse(settings.trustedProxies) };
+  return {
+    name: settings.name,
+    isSecure: settings.tls !== undefined,
+    trusted: IpRanges.parse(settings.trustedProxies),
+  };
 }
 
 function busy(says: string): GatewayError {

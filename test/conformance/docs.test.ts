@@ -16,6 +16,7 @@ import type { EndReason } from "../../src/core/session.ts";
 import { Gateway } from "../../src/dataplane/gateway.ts";
 import { FakeView } from "../support/fake-view.ts";
 import { codeIn, MarkdownPage } from "../support/markdown.ts";
+import { testSite } from "../support/test-certificates.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const patterns = ["*.md", "docs/**/*.md", "examples/*/README.md"];
@@ -46,7 +47,9 @@ function readBlock(text: string, source: string): Reading {
     ["routes", "routes: { rest: { to: app } }"],
   ].flatMap(([key = "", yaml = ""]) => (new RegExp(`^${key}:`, "m").test(text) ? [] : [yaml]));
   const texts = [{ source, text }, ...rest.map((yaml) => ({ source: "rest", text: yaml }))];
-  return readConfiguration(texts, { CAUSEWAY_ADMIN_TOKEN: "0123456789abcdef" });
+  const environment = { CAUSEWAY_ADMIN_TOKEN: "0123456789abcdef", OTHER_PASSPHRASE: "x" };
+  // Certificates that a page speaks of are those of the tests.
+  return readConfiguration(texts, environment, (path) => (path.endsWith(".key") ? testSite().key : testSite().cert));
 }
 
 test("there are pages, and configurations in them, to look at", () => {

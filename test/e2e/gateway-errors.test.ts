@@ -157,6 +157,8 @@ describe("AC-8.2: errors of the gateway are told apart", () => {
       "expectation_failed",
       "internal",
       "overloaded",
+      "plain_http",
+      "tls_failed",
       "too_many_sessions",
       "upstream_connect_timeout",
     ]);

@@ -1,9 +1,12 @@
+import type { Problem } from "../../src/controlplane/config/findings.ts";
 import { readConfiguration } from "../../src/controlplane/config/read.ts";
+import { readReferencedFile } from "../../src/controlplane/config/referenced-file.ts";
 import type { AccessRecord, HttpRecord } from "../../src/core/access-record.ts";
 import type { Snapshot } from "../../src/core/snapshot.ts";
 import { Gateway } from "../../src/dataplane/gateway.ts";
 import type { TimerWheel } from "../../src/kit/timer-wheel.ts";
 import { RawClient } from "./raw-client.ts";
+import { markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 /** A gateway in our own configuration's words, as plain objects; what is left out is plain. */
@@ -19,7 +22,12 @@ export type FixtureSettings = {
   /** More upstreams by name. */
   readonly upstreams?: Readonly<Record<string, object>>;
   readonly wheel?: TimerWheel;
+  /** True if the listener speaks TLS with the certificate of the tests, as all do under CAUSEWAY_TEST_OVER=wss. */
+  readonly isSecure?: boolean;
 };
+
+/** The same tests can be run over TLS. */
+const isAlwaysSecure = process.env.CAUSEWAY_TEST_OVER === "wss";
 
 /** A data plane in this process, configured as by a file, on a port of the kernel's choice. */
 export class GatewayFixture implements AsyncDisposable {
@@ -33,6 +41,8 @@ export class GatewayFixture implements AsyncDisposable {
     });
     const [issue] = this.gateway.apply(snapshotOf(settings));
     if (issue !== undefined) throw new Error(issue.says);
+    if (settings.isSecure ?? isAlwaysSecure) markSecure(this.port);
+    else markPlain(this.port);
   }
 
   static open(settings: FixtureSettings): GatewayFixture {
@@ -71,17 +81,26 @@ export class GatewayFixture implements AsyncDisposable {
 export function snapshotOf(settings: FixtureSettings): Snapshot {
   const endpoints = (settings.to ?? []).map(({ port }) => `127.0.0.1:${port}`);
   const routes = settings.routes ?? { all: settings.route ?? {} };
+  const certificates = [{ cert: "site.pem", key: "site.key" }];
+  const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : {};
   const text = JSON.stringify({
-    listeners: { web: { address: "127.0.0.1:0", ...settings.listener } },
+    listeners: { web: { address: "127.0.0.1:0", ...tls, ...settings.listener } },
     upstreams: {
       app: { endpoints: endpoints.length === 0 ? ["127.0.0.1:1"] : endpoints, ...settings.upstream },
       ...settings.upstreams,
     },
     routes: Object.fromEntries(Object.entries(routes).map(([name, route]) => [name, withTarget(route)])),
   });
-  const { configuration, issues } = readConfiguration([{ source: "test", text }], {});
+  const { configuration, issues } = readConfiguration([{ source: "/test/config.yaml", text }], {}, testFile);
   if (configuration === undefined) throw new Error(issues.map((issue) => `${issue.at.path}: ${issue.says}`).join("\n"));
   return { revision: 1, ...configuration.model };
+}
+
+/** The files that a configuration of the tests can name beside real ones. */
+function testFile(path: string): string | Problem {
+  if (path === "/test/site.pem") return testSite().cert;
+  if (path === "/test/site.key") return testSite().key;
+  return path === "/test/authority.pem" ? testAuthority().cert : readReferencedFile(path);
 }
 
 /** A route whose filter answers leads nowhere. */

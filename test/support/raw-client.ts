@@ -1,5 +1,9 @@
 import { type HttpMessage, readResponse } from "./http-message.ts";
+import { isSecurePort, testAuthority } from "./test-certificates.ts";
 import { until } from "./until.ts";
+
+/** How a client connects: over TLS if it is told to, or if the port belongs to a gateway of the tests that speaks it. */
+export type RawOptions = { readonly host?: string; readonly keep?: boolean; readonly tls?: Bun.TLSOptions };
 
 /** A TCP client that writes exactly the bytes it is told, and keeps all it gets. Text is latin1, a character a byte. */
 export class RawClient implements AsyncDisposable {
@@ -22,12 +26,13 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** Connects. With `keep: false` what comes is only counted, for streams that are too long to keep. */
-  static open(port: number, how: { host?: string; keep?: boolean } = {}): Promise<RawClient> {
+  static open(port: number, how: RawOptions = {}): Promise<RawClient> {
     const { promise, resolve, reject } = Promise.withResolvers<RawClient>();
     Bun.connect<RawClient>({
       hostname: how.host ?? "127.0.0.1",
       port,
       allowHalfOpen: true,
+      ...(how.tls === undefined && !isSecurePort(port) ? {} : { tls: { ca: testAuthority().cert, ...how.tls } }),
       socket: {
         open(socket) {
           socket.data = new RawClient(socket, how.keep ?? true);

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ClientOptions, ServerOptions, WebSocket as Socket } from "ws";
 import { within } from "../../src/kit/sleep.ts";
+import { isSecurePort, testAuthority } from "./test-certificates.ts";
 
 // Bun puts an implementation of its own in the place of "ws"; its file is the real one, a peer that is independent of us.
 const { WebSocket, WebSocketServer }: typeof import("ws") = await import(
@@ -10,6 +11,9 @@ const { WebSocket, WebSocketServer }: typeof import("ws") = await import(
 
 /** How a socket ended: 1005 is a Close without a code, 1006 no Close at all. */
 export type WsEnd = { readonly code: number; readonly reason: string };
+
+/** How a peer connects; over TLS if it is told to, or if the port belongs to a gateway of the tests that speaks it. */
+export type WsPeerOptions = ClientOptions & { path?: string; host?: string; isSecure?: boolean };
 
 /** One end of a WebSocket, of either role, that remembers what it got. */
 export class WsPeer {
@@ -37,10 +41,17 @@ export class WsPeer {
   }
 
   /** Opens a socket; rejects with the status of a refused handshake. */
-  static open(port: number, options: ClientOptions & { path?: string; host?: string } = {}): Promise<WsPeer> {
-    const { path = "/", host, ...rest } = options;
+  static open(port: number, options: WsPeerOptions = {}): Promise<WsPeer> {
+    const { path = "/", host, isSecure = isSecurePort(port), ...rest } = options;
     const headers = { ...rest.headers, ...(host === undefined ? {} : { Host: host }) };
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false, ...rest, headers });
+    const scheme = isSecure ? "wss" : "ws";
+    const tls = isSecure ? { ca: testAuthority().cert } : {};
+    const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, {
+      perMessageDeflate: false,
+      ...tls,
+      ...rest,
+      headers,
+    });
     const peer = new WsPeer(socket);
     return new Promise((resolve, reject) => {
       socket.on("open", () => resolve(peer));

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Configuration } from "../../core/configuration.ts";
 import { formatIssue } from "../../core/issue.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import type { InForce } from "../reconciler.ts";
@@ -18,7 +19,7 @@ export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
       lastReloadAt: view.reconciler.lastReloadAt ?? null,
       settings: { ...configuration.settings, admin: { ...admin, hasToken: token !== undefined } },
       sessionsByRevision: status?.sessionsByRevision ?? null,
-      model: configuration.model,
+      model: withoutKeys(configuration.model),
     };
     return context.json(answer, 200);
   });
@@ -69,6 +70,11 @@ async function describe(worker: WorkerView): Promise<Record<string, unknown>> {
   const { revision, sessions, connections, residentMemory } = figures;
   const shown = isHanging ? "unresponsive" : state;
   return { id, pid: pid ?? null, state: shown, startedAt, restarts, revision, sessions, connections, residentMemory };
+}
+
+/** Private keys are shown to nobody. */
+function withoutKeys({ certificates, ...model }: Configuration["model"]): Omit<Configuration["model"], "certificates"> {
+  return model;
 }
 
 function inForce(view: ControlView): InForce {

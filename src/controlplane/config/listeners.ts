@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { ListenerSettings } from "../../core/snapshot.ts";
+import type { ListenerTls } from "../../core/tls-settings.ts";
 import { parseIpRange } from "../../kit/ip-range.ts";
 import { parseListenAddress } from "./addresses.ts";
 import { duration, list, Misread, map, parsed, size, whole } from "./fields.ts";
+import { listenerTlsSchema } from "./tls.ts";
 
 /** An address or a CIDR range, as it was written. */
 export function ipRange() {
@@ -19,6 +21,7 @@ export function ipRange() {
 const timeouts = map({
   head: duration().prefault("10s").describe("From the first byte of a request to the end of its head (408)."),
   keepAlive: duration().prefault("75s").describe("How long a connection may wait for its next request."),
+  tlsHandshake: duration().prefault("10s").describe("From the TCP connection to the end of the TLS handshake."),
 });
 
 const offOrCount = "write off, or a whole number from 1";
@@ -54,20 +57,28 @@ export const listenerSchema = map(
     trustedProxies: list(ipRange(), "[ 10.0.0.0/8 ]")
       .prefault([])
       .describe("Addresses and ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed."),
+    tls: listenerTlsSchema
+      .optional()
+      .describe("Certificates, and how TLS is spoken. Without it the listener speaks in the clear."),
     timeouts: timeouts.prefault({}).describe("How long a client may take."),
     limits: limits.prefault({}).describe("What one listener takes on at most."),
   },
   'a map such as { address: ":8080" }',
 );
 
-/** A listener for the model. */
-export function listenerSettings(name: string, listener: z.output<typeof listenerSchema>): ListenerSettings {
+/** A listener for the model; `tls` is what its files came to. */
+export function listenerSettings(
+  name: string,
+  listener: z.output<typeof listenerSchema>,
+  tls: ListenerTls | undefined,
+): ListenerSettings {
   const { connections, ...limits } = listener.limits;
   return {
     name,
     host: listener.address.host,
     port: listener.address.port,
     trustedProxies: listener.trustedProxies,
+    ...(tls === undefined ? {} : { tls }),
     timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },
     limits: { ...limits, connections: connections === "off" ? 0 : connections },
   };

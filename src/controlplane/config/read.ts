@@ -1,12 +1,16 @@
 import type { z } from "zod";
 import type { Configuration, ConfigurationText, Places, Reading } from "../../core/configuration.ts";
 import type { Place } from "../../core/issue.ts";
+import type { KeyPair } from "../../core/tls-settings.ts";
 import { checkAcross } from "./across.ts";
 import { adminSettings, drainSettings } from "./control.ts";
 import { EntryMemory } from "./entry-memory.ts";
 import { Findings } from "./findings.ts";
+import { KeyRing, type ReadFile } from "./key-ring.ts";
+import { readListenerTls } from "./listener-tls.ts";
 import { listenerSchema, listenerSettings } from "./listeners.ts";
 import { mergeTrees } from "./merge.ts";
+import { readReferencedFile } from "./referenced-file.ts";
 import { type Route, routeSchema, routeSettings } from "./routes.ts";
 import { configurationSchema } from "./schema.ts";
 import { checkTopLevel, type Draft, type Entries, readEntries, readSection, report } from "./sections.ts";
@@ -28,23 +32,29 @@ function newMemory(): Memory {
   return { listeners: new EntryMemory(), upstreams: new EntryMemory(), routes: new EntryMemory() };
 }
 
-/** Reads, merges and checks texts of our own YAML. Every problem of every text becomes an issue; an error withholds the configuration. */
+/**
+ * Reads, merges and checks texts of our own YAML, and the certificates that they name. Every problem of every text becomes an issue; an
+ * error withholds the configuration.
+ */
 export function readConfiguration(
   texts: readonly ConfigurationText[],
   environment: Environment = process.env,
+  readFile: ReadFile = readReferencedFile,
 ): Reading {
-  return readWith(texts, { environment, memory: newMemory() });
+  return readWith(texts, { environment, memory: newMemory(), ring: new KeyRing(readFile) });
 }
 
 /** The same for somebody who reads again and again: only what has changed is checked. */
 export function configurationReader(): (texts: readonly ConfigurationText[]) => Reading {
   const memory = newMemory();
-  return (texts) => readWith(texts, { environment: process.env, memory });
+  const ring = new KeyRing(readReferencedFile);
+  return (texts) => readWith(texts, { environment: process.env, memory, ring });
 }
 
-type Given = { readonly environment: Environment; readonly memory: Memory };
+type Given = { readonly environment: Environment; readonly memory: Memory; readonly ring: KeyRing };
 
 function readWith(texts: readonly ConfigurationText[], given: Given): Reading {
+  given.ring.turn();
   const findings = new Findings();
   const trees = texts.map((text) => readYaml(text, findings));
   const root = mergeTrees(
@@ -53,8 +63,9 @@ function readWith(texts: readonly ConfigurationText[], given: Given): Reading {
   );
   const configuration = readRoot({ root, findings }, { ...given, isReadable: !trees.includes("broken") });
   const issues = findings.inOrder(texts.map((text) => text.source));
-  if (findings.hasErrors || configuration === undefined) return { configuration: undefined, issues };
-  return { configuration, issues, places: placesIn(root, configuration) };
+  const { files } = given.ring;
+  if (findings.hasErrors || configuration === undefined) return { configuration: undefined, issues, files };
+  return { configuration, issues, places: placesIn(root, configuration), files };
 }
 
 function placesIn(root: Tree, { model }: Configuration): Places {
@@ -76,14 +87,17 @@ function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean })
   const listeners = readEntries(draft, "listeners", { schema: listenerSchema, memory: memory.listeners });
   const upstreams = readEntries(draft, "upstreams", { schema: upstreamSchema, memory: memory.upstreams });
   const routes = readEntries(draft, "routes", { schema: routeSchema, memory: memory.routes });
+  const pairs = new Map<string, KeyPair>();
+  const tls = readListenerTls(listeners, { draft, ring: given.ring, environment: given.environment, pairs });
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
   if (admin === undefined || workers === undefined || log === undefined || drain === undefined) return undefined;
   return {
     model: {
-      listeners: settingsOf(listeners, listenerSettings),
+      listeners: settingsOf(listeners, (name, listener) => listenerSettings(name, listener, tls.get(name))),
       routes: settingsOf(routes, routeSettings),
       upstreams: settingsOf(upstreams, upstreamSettings),
+      ...(pairs.size === 0 ? {} : { certificates: [...pairs.values()] }),
     },
     settings: { workers, admin, log, drain: drainSettings(drain) },
   };

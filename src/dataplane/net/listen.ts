@@ -1,7 +1,9 @@
 import type { TCPSocketListenOptions } from "bun";
 import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
-import { type Receiver, silentReceiver } from "../../core/wire.ts";
+import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
+import { authorities, type CertificateTable, type Choice } from "./certificate-table.ts";
+import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
@@ -14,6 +16,14 @@ export type ListenOptions = {
   readonly onConnection: (wire: SocketWire) => Receiver;
   /** Hears once of the end of each wire that `onConnection` was given. */
   readonly keeper: WireKeeper;
+  /** Given if the port speaks TLS. */
+  readonly secure?: SecureListening;
+};
+
+/** What a port that speaks TLS needs to know, and tells. */
+export type SecureListening = Omit<SecureHall, "onSecured"> & {
+  /** Somebody has connected, and may begin a TLS handshake unless this says no. */
+  readonly onArrival: (peer: PeerAddress) => boolean;
 };
 
 /** A bound port. Closing it leaves its connections open. */
@@ -28,7 +38,8 @@ export function listen(options: ListenOptions): PortListener {
     reusePort: true,
     allowHalfOpen: true,
     data: new Door(options),
-    socket: socketEvents,
+    socket: options.secure === undefined ? socketEvents : { ...socketEvents, ...nameEvents(options.secure) },
+    ...(options.secure === undefined ? {} : { tls: tlsOptions(options.secure.table()) }),
   };
   try {
     const listener = Bun.listen<SocketOwner>(bind);
@@ -36,6 +47,34 @@ export function listen(options: ListenOptions): PortListener {
   } catch (error) {
     throw cannotListen(options, error);
   }
+}
+
+/** Undocumented: the handler is asked for every name, and its answer is false for a name that gets no connection. */
+function nameEvents(secure: SecureListening) {
+  return {
+    serverName(_: unknown, name: unknown) {
+      const table = secure.table();
+      const choice = table.find(normalName(name) ?? "");
+      if (choice === undefined) return table.settings.unknownNames === "refuse" ? false : table.fallback.context;
+      return choice.context;
+    },
+  };
+}
+
+const versions = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304 } as const;
+
+/** Bun takes versions as numbers, and ALPN as it is on the wire. */
+function tlsOptions({ settings, fallback }: CertificateTable) {
+  const options = {
+    cert: [...fallback.cert],
+    key: [...fallback.privateKey],
+    minVersion: versions[settings.minVersion],
+    maxVersion: versions[settings.maxVersion],
+    ALPNProtocols: settings.alpn.map((name) => String.fromCharCode(name.length) + name).join(""),
+    ...(settings.ciphers === "" ? {} : { ciphers: settings.ciphers }),
+    ...authorities(settings),
+  };
+  return options;
 }
 
 /** Bun's own words name neither the port nor the reason. */
@@ -46,9 +85,17 @@ function cannotListen(address: { readonly host: string; readonly port: number },
 /** Owns a socket until it is open, and then makes it a wire's. */
 class Door implements SocketOwner {
   readonly #options: ListenOptions;
+  readonly #bound: Choice | undefined;
+  readonly #hall: (SecureHall & SecureListening) | undefined;
 
   constructor(options: ListenOptions) {
+    const { secure } = options;
     this.#options = options;
+    this.#bound = secure?.table().fallback;
+    this.#hall = secure && {
+      ...secure,
+      onSecured: (socket, peer, security) => this.#connect(socket, peer, security),
+    };
   }
 
   opened(socket: OwnedSocket): void {
@@ -58,7 +105,27 @@ class Door implements SocketOwner {
       return;
     }
     const peer = { address: socket.remoteAddress, port: socket.remotePort };
-    const wire = new SocketWire({ socket, peer, receiver: silentReceiver, keeper: this.#options.keeper });
+    if (this.#hall === undefined) this.#connect(socket, peer, undefined);
+    else this.#admit(socket, peer, this.#hall);
+  }
+
+  /** The certificates that the port was bound with may have been renewed since. */
+  #admit(socket: OwnedSocket, peer: PeerAddress, hall: SecureHall & SecureListening): void {
+    if (!hall.onArrival(peer)) {
+      socket.terminate();
+      return;
+    }
+    const { fallback, settings } = hall.table();
+    const { mode } = settings.clientCertificates;
+    if (fallback !== this.#bound) socket.setKeyCert(fallback.context);
+    if (mode !== "none") socket.setVerifyMode(true, mode === "required");
+    socket.data = new SecureArrival(socket, peer, hall);
+  }
+
+  #connect(socket: OwnedSocket, peer: PeerAddress, security: WireSecurity | undefined): void {
+    const { keeper } = this.#options;
+    const options = { socket, peer, receiver: silentReceiver, keeper };
+    const wire = new SocketWire(security === undefined ? options : { ...options, security });
     socket.data = wire;
     const receiver = this.#options.onConnection(wire);
     if (!wire.isClosed) wire.receiver = receiver;

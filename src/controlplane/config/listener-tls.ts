@@ -1,0 +1,128 @@
+import { createSecureContext } from "node:tls";
+import type { z } from "zod";
+import type { CertificateFacts, ClientCertificateSettings, KeyPair, ListenerTls } from "../../core/tls-settings.ts";
+import type { Problem } from "./findings.ts";
+import type { KeyRing } from "./key-ring.ts";
+import type { listenerSchema } from "./listeners.ts";
+import { type Draft, type Entries, report } from "./sections.ts";
+import type { listenerTlsSchema } from "./tls.ts";
+import { type Path, treeAt } from "./tree.ts";
+
+type Listener = z.output<typeof listenerSchema>;
+type Tls = z.output<typeof listenerTlsSchema>;
+
+/** What is needed to read the files that a configuration names. */
+export type TlsSources = {
+  readonly draft: Draft;
+  readonly ring: KeyRing;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Gets every pair that is used, by its id. */
+  readonly pairs: Map<string, KeyPair>;
+};
+
+/** Reads the certificates of all listeners; what is wrong with a file is reported where the file is named. */
+export function readListenerTls(listeners: Entries<Listener>, sources: TlsSources): ReadonlyMap<string, ListenerTls> {
+  const secured = new Map<string, ListenerTls>();
+  for (const [name, { whole }] of listeners) {
+    if (whole?.tls === undefined) continue;
+    const tls = readTls(whole.tls, {
+      path: ["listeners", name, "tls"],
+      handshakeMs: whole.timeouts.tlsHandshake,
+      sources,
+    });
+    if (tls !== undefined) secured.set(name, tls);
+  }
+  return secured;
+}
+
+type Place = { readonly path: Path; readonly handshakeMs: number; readonly sources: TlsSources };
+
+function readTls(tls: Tls, place: Place): ListenerTls | undefined {
+  const { path, handshakeMs, sources } = place;
+  const read = tls.certificates.map((one, at) => readPair(one, [...path, "certificates", at], sources));
+  const certificates = read.filter((facts) => facts !== undefined);
+  const clientCertificates = readClientCertificates(tls.clientCertificates, [...path, "clientCertificates"], sources);
+  const isFine = checkVersions(tls, path, sources.draft) && checkCiphers(tls, path, sources.draft);
+  if (!isFine || clientCertificates === undefined || certificates.length < read.length) return undefined;
+  const { unknownNames, minVersion, maxVersion, ciphers } = tls;
+  return {
+    certificates,
+    unknownNames,
+    minVersion,
+    maxVersion,
+    ciphers,
+    alpn: ["http/1.1"],
+    handshakeMs,
+    clientCertificates,
+  };
+}
+
+/** Reads one pair, keeps it, and gives back what the public may know of it. */
+export function readPair(
+  named: {
+    readonly cert: string;
+    readonly key: string;
+    readonly passphrase?: string | { readonly env: string } | undefined;
+  },
+  path: Path,
+  { draft, ring, environment, pairs }: TlsSources,
+): CertificateFacts | undefined {
+  const passphrase = typeof named.passphrase === "object" ? environment[named.passphrase.env] : named.passphrase;
+  if (typeof named.passphrase === "object" && passphrase === undefined) {
+    const says = `the environment variable ${named.passphrase.env} is not set`;
+    report(draft, [...path, "passphrase"], { says, try: "set it" });
+    return undefined;
+  }
+  const read = ring.pair({ cert: named.cert, key: named.key, passphrase, source: sourceOf(draft, path) });
+  for (const { at, ...problem } of read.problems) report(draft, [...path, at], problem);
+  if (read.pair !== undefined) pairs.set(read.pair.id, read.pair);
+  return read.facts;
+}
+
+/** The text in which something stands. */
+export function sourceOf({ root }: Draft, path: Path): string {
+  return treeAt(root, path)?.origin.source ?? root.origin.source;
+}
+
+function readClientCertificates(
+  settings: Tls["clientCertificates"],
+  path: Path,
+  { draft, ring }: TlsSources,
+): ClientCertificateSettings | undefined {
+  const { mode, ca, crl } = settings;
+  if (mode === "none") return { mode };
+  if (ca === undefined) {
+    const says = "nothing says whose certificates are accepted";
+    draft.findings.addToKey(draft.root, path, { says, try: "add ca: and the path of a PEM file" });
+    return undefined;
+  }
+  const source = sourceOf(draft, path);
+  const authorities = ring.authorities(ca, source);
+  if ("says" in authorities) report(draft, [...path, "ca"], authorities);
+  const revoked = crl === undefined ? undefined : ring.revocations(crl, source);
+  if (revoked !== undefined && "says" in revoked) report(draft, [...path, "crl"], revoked);
+  if ("says" in authorities || (revoked !== undefined && "says" in revoked)) return undefined;
+  return { mode, ca: authorities.text, ...(revoked === undefined ? {} : { crl: revoked.text }) };
+}
+
+function checkVersions(tls: Tls, path: Path, draft: Draft): boolean {
+  if (tls.minVersion <= tls.maxVersion) return true;
+  const problem: Problem = {
+    says: "the newest version is older than the oldest one",
+    try: "write TLSv1.3, or leave it out",
+  };
+  report(draft, [...path, "maxVersion"], problem);
+  return false;
+}
+
+function checkCiphers({ ciphers }: Tls, path: Path, draft: Draft): boolean {
+  if (ciphers === "") return true;
+  try {
+    createSecureContext({ ciphers });
+    return true;
+  } catch {
+    const says = `${JSON.stringify(ciphers)} names no cipher that is known here`;
+    report(draft, [...path, "ciphers"], { says, try: "write ciphers as OpenSSL lists them, such as ECDHE+AESGCM" });
+    return false;
+  }
+}

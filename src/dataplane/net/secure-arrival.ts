@@ -1,0 +1,114 @@
+import { writeSync } from "node:fs";
+import type { PeerAddress, WireSecurity } from "../../core/wire.ts";
+import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import type { CertificateTable } from "./certificate-table.ts";
+import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
+
+/** Why a TLS handshake has failed; `closed` is a client that went away. */
+export type HandshakeFailure = {
+  readonly kind: "plain_http" | "certificate" | "late" | "closed" | "other";
+  readonly cause: Error | undefined;
+};
+
+/** Those who have to do with connections whose TLS handshake is under way. */
+export interface SecureHall {
+  readonly wheel: TimerWheel;
+  /** The certificates as they are now. */
+  readonly table: () => CertificateTable;
+  /** The handshake is done. */
+  onSecured(socket: OwnedSocket, peer: PeerAddress, security: WireSecurity): void;
+  /** It is not, and the connection is about to close. What comes back is sent in the clear. */
+  onFailed(peer: PeerAddress, failure: HandshakeFailure): Uint8Array | undefined;
+  /** The socket is gone, without ever having been secure. */
+  onGone(peer: PeerAddress): void;
+}
+
+/** A connection from its first byte to the end of its TLS handshake. */
+export class SecureArrival implements SocketOwner {
+  readonly #socket: OwnedSocket;
+  readonly #peer: PeerAddress;
+  readonly #hall: SecureHall;
+  readonly #table: CertificateTable;
+  readonly #timer: Timer;
+  #isOver = false;
+
+  constructor(socket: OwnedSocket, peer: PeerAddress, hall: SecureHall) {
+    this.#socket = socket;
+    this.#peer = peer;
+    this.#hall = hall;
+    this.#table = hall.table();
+    this.#timer = new Timer(() => this.#fail({ kind: "late", cause: undefined }));
+    const { handshakeMs } = this.#table.settings;
+    if (handshakeMs > 0) hall.wheel.arm(this.#timer, handshakeMs);
+  }
+
+  opened(): void {}
+
+  secured(isDone: boolean, error: Error | null): void {
+    if (this.#isOver) return;
+    const cause = error ?? undefined;
+    if (!isDone) return this.#fail({ kind: kindOf(cause), cause });
+    const { mode } = this.#table.settings.clientCertificates;
+    const certificate = mode === "none" ? undefined : this.#socket.getPeerCertificate()?.raw;
+    // Without a certificate there is an error as well, which is all right where it is optional.
+    if (mode !== "none" && error !== null && (mode === "required" || certificate !== undefined))
+      return this.#fail({ kind: "certificate", cause });
+    this.#finish();
+    this.#hall.onSecured(this.#socket, this.#peer, {
+      serverName: normalName(this.#socket.getServername()),
+      protocol: this.#socket.alpnProtocol || undefined,
+      clientCertificate: certificate,
+    });
+  }
+
+  closed(error: Error | undefined): void {
+    if (!this.#isOver) this.#fail({ kind: "closed", cause: error });
+    this.#hall.onGone(this.#peer);
+  }
+
+  failed(error: Error): void {
+    this.#fail({ kind: "other", cause: error });
+  }
+
+  received(): void {}
+  drained(): void {}
+  ended(): void {}
+  refused(): void {}
+
+  #fail(failure: HandshakeFailure): void {
+    if (this.#isOver) return;
+    this.#finish();
+    const answer = this.#hall.onFailed(this.#peer, failure);
+    if (answer !== undefined) this.#sayInTheClear(answer);
+    if (failure.kind === "late") this.#socket.terminate();
+    else this.#socket.close();
+  }
+
+  /** Past TLS: the socket itself would encrypt it, which it cannot. */
+  #sayInTheClear(answer: Uint8Array): void {
+    try {
+      writeSync(this.#socket.fd, answer);
+    } catch {
+      // It was a courtesy.
+    }
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#hall.wheel.disarm(this.#timer);
+  }
+}
+
+function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {
+  if (cause === undefined) return "other";
+  if (cause.message.includes("HTTP_REQUEST")) return "plain_http";
+  if ("code" in cause && cause.code === "ECONNRESET") return "closed";
+  return cause.message.includes("CERTIFICATE") ? "certificate" : "other";
+}
+
+/** A name in the form in which certificates are looked up. */
+export function normalName(name: unknown): string | undefined {
+  if (typeof name !== "string" || name === "") return undefined;
+  const lower = name.toLowerCase();
+  return lower.endsWith(".") ? lower.slice(0, -1) : lower;
+}
