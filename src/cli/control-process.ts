@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
 import type { AdminServer } from "../controlplane/admin/server.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
+import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
+import { logNotice } from "../controlplane/health/notices.ts";
 import { checkPorts } from "../controlplane/port-check.ts";
 import { type ReadConfiguration, Reconciler } from "../controlplane/reconciler.ts";
 import { RuntimeFolder } from "../controlplane/workers/runtime-folder.ts";
@@ -46,6 +48,7 @@ export class ControlProcess implements AsyncDisposable {
   readonly #options: ControlOptions;
   readonly #reconciler: Reconciler;
   readonly #watching = new AbortController();
+  readonly #verdicts: EndpointVerdicts;
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
   #admin: AdminServer | undefined;
@@ -53,6 +56,10 @@ export class ControlProcess implements AsyncDisposable {
   private constructor(options: ControlOptions) {
     this.#options = options;
     this.log = new Log(options.streams, firstLog);
+    this.#verdicts = new EndpointVerdicts({
+      log: this.log,
+      onVerdicts: (verdicts) => this.#workers?.send({ type: "endpoints", verdicts }),
+    });
     this.#reconciler = new Reconciler({
       sources: options.sources,
       read: options.read,
@@ -71,7 +78,11 @@ export class ControlProcess implements AsyncDisposable {
     const control = new ControlProcess(options);
     await control.#findWorkers();
     const errors = await control.#reconciler.start(control.#watching.signal);
-    if (control.#reconciler.inForce !== undefined) return control;
+    if (control.#reconciler.inForce !== undefined) {
+      // Workers that were there before may have it in force already.
+      control.#checkEndpoints();
+      return control;
+    }
     // What serves already need not end because of a mistake in a file.
     if (control.#workers?.resumed !== undefined) control.leave();
     await control[Symbol.asyncDispose]();
@@ -120,6 +131,7 @@ export class ControlProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watching.abort();
+    this.#verdicts[Symbol.dispose]();
     await this.#workers?.[Symbol.asyncDispose]();
     await this.#folder?.[Symbol.asyncDispose]();
     await this.#admin?.[Symbol.asyncDispose]();
@@ -158,9 +170,22 @@ export class ControlProcess implements AsyncDisposable {
         onApplied: (revision, listeners) => this.#reconciler.onApplied(revision, listeners),
         onRefused: (revision, issues) => this.#reconciler.onRefused(revision, issues),
         onRecords: (records, dropped) => this.log.records(records, dropped),
+        onNotice: (worker, notice) => logNotice(this.log, worker, notice),
       },
+      greeting: () => ({ type: "endpoints", verdicts: this.#verdicts.all, isWhole: true }),
     });
     return this.#workers;
+  }
+
+  /** Endpoints are checked as soon as a worker knows them. */
+  #onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
+    this.#reconciler.onApplied(revision, listeners);
+    this.#checkEndpoints();
+  }
+
+  #checkEndpoints(): void {
+    const { inForce } = this.#reconciler;
+    if (inForce !== undefined) this.#verdicts.update(inForce.configuration.model.upstreams);
   }
 
   async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {

@@ -1,5 +1,5 @@
 import type { AccessRecord } from "./access-record.ts";
-import type { EndpointVerdict } from "./endpoint-state.ts";
+import type { EndpointVerdict, UpstreamNotice } from "./endpoint-state.ts";
 import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
 import type { Issue } from "./issue.ts";
 import type { SessionFilter, SessionSummary } from "./session.ts";
@@ -20,8 +20,8 @@ export type ToWorker =
   | { readonly type: "terms"; readonly terms: SnapshotTerms }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan }
-  /** Verdicts that are new; those of endpoints that are not configured (yet) are kept for when they are. */
-  | { readonly type: "endpoints"; readonly verdicts: readonly EndpointVerdict[] };
+  /** Verdicts that are new, or all there are; those of endpoints that are not configured (yet) are kept for when they are. */
+  | { readonly type: "endpoints"; readonly verdicts: readonly EndpointVerdict[]; readonly isWhole?: boolean };
 
 /** From a worker to the control process. */
 export type FromWorker =
@@ -35,6 +35,8 @@ export type FromWorker =
   /** Access records in order; `dropped` counts those that were lost since the last batch because the control process was slow. */
   | { readonly type: "records"; readonly records: readonly AccessRecord[]; readonly dropped: number }
   | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly says: string; readonly detail?: string }
+  /** Something about an upstream that the worker found out by itself. */
+  | { readonly type: "notice"; readonly notice: UpstreamNotice }
   /** The drain is over; the worker exits next. */
   | { readonly type: "drained"; readonly closed: number; readonly destroyed: number };
 

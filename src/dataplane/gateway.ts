@@ -167,8 +167,9 @@ export class Gateway implements AsyncDisposable {
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
   }
 
-  /** Takes over what the control process says of endpoints, whether they are configured yet or not. */
-  judge(verdicts: readonly EndpointVerdict[]): void {
+  /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */
+  judge(verdicts: readonly EndpointVerdict[], what: "new" | "all" = "new"): void {
+    if (what === "all") this.#upstreams.forgetVerdicts();
     this.#upstreams.judge(verdicts);
   }
 

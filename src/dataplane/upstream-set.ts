@@ -66,6 +66,11 @@ export class UpstreamSet {
     for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
   }
 
+  /** From now on nothing is known of any endpoint, beside what its own traffic says. */
+  forgetVerdicts(): void {
+    this.judge([...this.#verdicts.values()].map((verdict) => ({ ...verdict, health: "unchecked", isDraining: false })));
+  }
+
   /** Takes over what the control process says of endpoints. */
   judge(verdicts: readonly EndpointVerdict[]): void {
     for (const verdict of verdicts) {

@@ -50,6 +50,7 @@ export class Worker {
       wheel: this.#wheel,
       onRecord: (record) => this.#record(record),
       onFault: (thrown) => this.#reportFault("a connection failed", thrown),
+      onNotice: (notice) => this.#send({ type: "notice", notice }),
     });
     const link = (): ControlLink | undefined => this.#link;
     this.#records = new RecordBatch(
@@ -145,7 +146,7 @@ export class Worker {
       case "terms":
         return this.#useTerms(message.terms);
       case "endpoints":
-        return this.#gateway.judge(message.verdicts);
+        return this.#gateway.judge(message.verdicts, message.isWhole === true ? "all" : "new");
       case "ask":
         return this.#answer(message.id, message.question);
       case "drain":

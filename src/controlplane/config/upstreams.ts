@@ -1,7 +1,9 @@
 import { z } from "zod";
+import type { HealthSettings } from "../../core/health-settings.ts";
 import type { UpstreamSettings } from "../../core/snapshot.ts";
 import { parseEndpointAddress } from "./addresses.ts";
 import { duration, list, map, parsed, whole, word } from "./fields.ts";
+import { checkSettings, ejectionSchema, ejectionSettings, endpointDrainSchema, healthSchema } from "./health.ts";
 
 /** What an endpoint weighs that says nothing about it. */
 const usualWeight = 100;
@@ -39,6 +41,16 @@ export const upstreamSchema = map(
     })
       .prefault({})
       .describe("Reuse of HTTP connections to the endpoints."),
+    health: healthSchema
+      .optional()
+      .describe("Checks of every endpoint, by the gateway itself; without it nothing is checked."),
+    ejection: ejectionSchema
+      .prefault({})
+      .describe("When traffic that fails takes an endpoint out for a while, in each worker by itself; or `off`."),
+    panic: whole(0, 100)
+      .prefault(10)
+      .describe("Percent of usable endpoints below which health is ignored and all are tried; 0 never does that."),
+    drain: endpointDrainSchema,
   },
   "a map such as { endpoints: [ 127.0.0.1:8888 ] }",
 );
@@ -52,5 +64,18 @@ export function upstreamSettings(name: string, upstream: z.output<typeof upstrea
     ),
     balance: upstream.balance,
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
+    health: healthOf(upstream),
+    ...(upstream.drain === undefined ? {} : { drainMs: upstream.drain }),
+  };
+}
+
+function healthOf(upstream: z.output<typeof upstreamSchema>): HealthSettings {
+  const { health, panic } = upstream;
+  const ejection = ejectionSettings(upstream.ejection);
+  return {
+    ...(health === undefined ? {} : { check: checkSettings(health) }),
+    ...(ejection === undefined ? {} : { ejection }),
+    panic,
+    onUnhealthy: health?.onUnhealthy ?? "keep",
   };
 }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { AccessRecord } from "../../core/access-record.ts";
+import type { UpstreamNotice } from "../../core/endpoint-state.ts";
 import type { ListenerStatus, MetricFamily } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
@@ -24,6 +25,7 @@ export type WorkersListener = {
   readonly onApplied: (revision: number, listeners: readonly ListenerStatus[]) => void;
   readonly onRefused: (revision: number, issues: readonly Issue[]) => void;
   readonly onRecords: (records: readonly AccessRecord[], dropped: number) => void;
+  readonly onNotice?: (worker: string, notice: UpstreamNotice) => void;
 };
 
 export type WorkersOptions = {
@@ -31,6 +33,8 @@ export type WorkersOptions = {
   readonly start: StartWorker;
   readonly listener: WorkersListener;
   readonly log: EventLog;
+  /** What a worker that calls is told before anything else. */
+  readonly greeting?: () => ToWorker;
   /** Makes the waits between one worker's starts; each has its own. */
   readonly backoff?: () => Backoff;
 };
@@ -228,7 +232,9 @@ export class Workers implements AsyncDisposable {
     }).open();
   }
 
-  #onCall(): void {
+  #onCall(caller: WorkerKeeper): void {
+    const { greeting } = this.#options;
+    if (greeting !== undefined) caller.send(greeting());
     if (this.#keepers.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
     void this.#work();
   }
@@ -246,6 +252,7 @@ export class Workers implements AsyncDisposable {
   #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
     const { listener, log } = this.#options;
     if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    if (message.type === "notice") listener.onNotice?.(id, message.notice);
     if (message.type !== "log") return;
     const detail = message.detail === undefined ? {} : { detail: message.detail };
     log[message.level]("worker", message.says, { worker: id, ...detail });
