@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { residentMemory } from "../support/process-figures.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
+import { Talk } from "../support/talk.ts";
 import { until } from "../support/until.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
@@ -17,46 +18,6 @@ function others(change: number): Record<string, object> {
     ]),
   );
 }
-
-/** Talks on many sockets, a number after the other, and says what of it was lost, doubled or out of order. */
-class Talk implements Disposable {
-  readonly #peers: readonly WsPeer[];
-  readonly #timer: Timer;
-  #sent = 0;
-
-  constructor(peers: readonly WsPeer[], intervalMs: number) {
-    this.#peers = peers;
-    this.#timer = setInterval(() => this.#say(), intervalMs);
-  }
-
-  get sent(): number {
-    return this.#sent;
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await until(() => this.#peers.every((peer) => peer.messages.length >= this.#sent || peer.end !== undefined));
-  }
-
-  get faults(): string[] {
-    return this.#peers.flatMap((peer, at) => {
-      if (peer.end !== undefined) return [`${at} closed with ${peer.end.code}`];
-      const isWhole = peer.messages.length === this.#sent && peer.messages.every((text, n) => String(text) === `${n}`);
-      return isWhole ? [] : [`${at} got ${peer.messages.join(" ")}`];
-    });
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-  }
-
-  #say(): void {
-    for (const peer of this.#peers) peer.send(`${this.#sent}`);
-    this.#sent++;
-  }
-}
-
-type Timer = ReturnType<typeof setInterval>;
 
 test("AC-1.1: 100 changes of everything else lose, double and reorder nothing on 200 sockets", async () => {
   await using app = await WsApp.open(echo);

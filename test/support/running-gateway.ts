@@ -34,16 +34,18 @@ export class RunningGateway implements AsyncDisposable {
   readonly lines: LogLine[] = [];
   readonly #folder: string;
   readonly #keepsAccess: boolean;
+  readonly #isTied: boolean;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** What it wrote that is no JSON, and all of standard error. */
   said = "";
 
   constructor(yaml: string, how: RunningOptions = {}) {
     this.#keepsAccess = how.keepsAccess ?? true;
+    this.#isTied = how.isTied ?? true;
     this.#folder = how.file === undefined ? mkdtempSync(join(tmpdir(), "causeway-test-")) : dirname(how.file);
     this.file = join(this.#folder, "causeway.yaml");
     this.write(yaml);
-    const command = [...selfCommand(), "run", ...(how.isTied === false ? [] : ["--tied"]), this.file];
+    const command = [...selfCommand(), "run", ...(this.#isTied ? ["--tied"] : []), this.file];
     const limited = ["sh", "-c", `ulimit -n ${how.descriptors} && exec "$@"`, "sh", ...command];
     this.#process = Bun.spawn(how.descriptors === undefined ? command : limited, {
       stdio: ["ignore", "pipe", "pipe"],
@@ -105,6 +107,8 @@ export class RunningGateway implements AsyncDisposable {
     const isOver = this.#process.exited.then(() => true);
     if (!(await within(isOver, 3000, false))) this.#process.kill("SIGKILL");
     await this.#process.exited;
+    // Workers that may outlive their control process are ended by whoever knows them.
+    if (!this.#isTied) for (const line of this.lines) for (const pid of pidsIn(line)) killIfAny(pid);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -123,4 +127,18 @@ export class RunningGateway implements AsyncDisposable {
 function withWorkers(yaml: string): string {
   if (/\bworkers\b/.test(yaml)) return yaml;
   return yaml.startsWith("{") ? yaml.replace("{", '{"workers":1,') : `${yaml}\nworkers: 1\n`;
+}
+
+/** The processes of workers that a line of the log names. */
+function pidsIn({ event, pid, workerPids }: LogLine): readonly number[] {
+  const all = [event === "worker-serving" ? pid : [], workerPids ?? []].flat();
+  return all.filter((one) => typeof one === "number");
+}
+
+function killIfAny(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
 }

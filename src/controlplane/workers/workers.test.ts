@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { sampleConfiguration, sampleSession } from "../../../test/support/fake-view.ts";
 import { applied, type FakeBehaviour, fakeWorkers } from "../../../test/support/fake-worker.ts";
 import { until } from "../../../test/support/until.ts";
 import type { Issue } from "../../core/issue.ts";
@@ -216,4 +217,108 @@ test("the control socket is only for its user and goes when the keeper goes", as
   await keeper[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
   expect(existsSync(path)).toBe(false);
+});
+
+const types = (worker: { readonly heard: readonly { readonly type: string }[] } | undefined) =>
+  worker?.heard.map(({ type }) => type);
+
+test("a change that one worker cannot have is in force on none of them", async () => {
+  const issue = { severity: "error", at: { source: "worker", path: "" }, says: "the port is taken" } as const;
+  const { keeper, workers, heard } = await keep(
+    {
+      onSnapshot: (got, worker) =>
+        worker.id === "3" && got.revision === 2 ? { type: "refused", revision: 2, issues: [issue] } : applied(got),
+    },
+    { count: 3 },
+  );
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  keeper.apply(snapshot(2));
+  await until(() => heard.refused.length === 1);
+  expect(heard.refused).toEqual([[2, [issue]]]);
+  for (const worker of workers.all) expect(types(worker)).toEqual(["prepare", "commit", "prepare", "abandon"]);
+  expect(keeper.all.map(({ revision }) => revision)).toEqual([1, 1, 1]);
+});
+
+test("a snapshot that ends workers ends one of them, and the others never hear of it", async () => {
+  const { keeper, workers, heard } = await keep(
+    {
+      onSnapshot: (got, worker) => {
+        if (got.revision === 1) return applied(got);
+        worker.exit("signal SIGSEGV");
+        return undefined;
+      },
+    },
+    { count: 3 },
+  );
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  keeper.apply(snapshot(2));
+  await until(() => heard.refused.length === 1 && keeper.all.every(({ revision }) => revision === 1));
+  expect(workers.all.length).toBe(4);
+  expect(types(workers.all[1])).toEqual(["prepare", "commit", "abandon"]);
+});
+
+test("workers share the ports that the kernel chose for the first", async () => {
+  const { listeners } = sampleConfiguration.model;
+  const { keeper, workers, heard } = await keep(
+    {
+      onSnapshot: (got) => {
+        const ports = got.listeners.map((listener) => ({ ...listener, port: listener.port || 4567 }));
+        return applied({ ...got, listeners: ports });
+      },
+    },
+    { count: 2 },
+  );
+  await using _ = keeper;
+  keeper.apply({ ...snapshot(1), listeners });
+  await until(() => heard.applied.length === 1);
+  const asked = workers.all.map(({ heard: [first] }) => first?.type === "prepare" && first.snapshot.listeners[0]?.port);
+  expect(asked).toEqual([0, 4567]);
+});
+
+test("more workers get what is in force, and those that are too many leave their ports before they drain", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.useTerms({ drain: plan, wantsRecords: true });
+  keeper.apply({ ...snapshot(1), listeners: sampleConfiguration.model.listeners });
+  await until(() => heard.applied.length === 1);
+  keeper.want(3);
+  await until(() => keeper.all.length === 3 && keeper.all.every(({ revision }) => revision === 1));
+  keeper.want(1);
+  await until(() => keeper.all.length === 1);
+  for (const worker of workers.all.slice(1)) {
+    expect(types(worker)).toEqual(["snapshot", "snapshot", "drain"]);
+    expect(worker.heard[1]).toMatchObject({ snapshot: { listeners: [] } });
+  }
+  expect(types(workers.all[0])).toEqual(["prepare", "commit"]);
+});
+
+test("what several workers answer is added up, with the worker that has each session", async () => {
+  let asked = 0;
+  const { keeper, heard } = await keep(
+    {
+      onAsk: (question, id) => {
+        const at = asked++;
+        if (question.about !== "sessions") return undefined;
+        const items = [sampleSession({ id: `s${at}`, openedAt: 10 - at })];
+        return { type: "answer", id, answer: { about: "sessions", items, total: 5 } };
+      },
+    },
+    { count: 2 },
+  );
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  await until(() => heard.applied.length === 1);
+  const answer = await keeper.ask({ about: "sessions", filter: {}, limit: 2 }, 1000);
+  expect(answer).toMatchObject({
+    total: 10,
+    items: [
+      { id: "s1", worker: "2" },
+      { id: "s0", worker: "1" },
+    ],
+  });
+  expect((await keeper.ask({ about: "sessions", filter: {}, limit: 1 }, 1000)).items.length).toBe(1);
 });
