@@ -167,7 +167,7 @@ export class ControlProcess implements AsyncDisposable {
       start: this.#options.startWorker,
       log: this.log,
       listener: {
-        onApplied: (revision, listeners) => this.#reconciler.onApplied(revision, listeners),
+        onApplied: (revision, listeners) => this.#onApplied(revision, listeners),
         onRefused: (revision, issues) => this.#reconciler.onRefused(revision, issues),
         onRecords: (records, dropped) => this.log.records(records, dropped),
         onNotice: (worker, notice) => logNotice(this.log, worker, notice),

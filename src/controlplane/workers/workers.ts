@@ -193,7 +193,7 @@ export class Workers implements AsyncDisposable {
       backoff: backoff?.(),
       survivor,
       listener: {
-        onCall: () => this.#onCall(),
+        onCall: (caller) => this.#onCall(caller),
         onEnded: (_, how) => this.#onEnded(how),
         onMessage: (from, message) => this.#onMessage(from, message),
       },
