@@ -1,6 +1,9 @@
 import type { MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
+import type { ListenerSettings } from "../core/snapshot.ts";
 import { counter, gauge, processMetrics } from "../telemetry/process-metrics.ts";
+
+const dayMs = 86_400_000;
 
 /** What the control process counts of itself. */
 export type ControlFigures = {
@@ -10,6 +13,7 @@ export type ControlFigures = {
   readonly servingWorkers: number;
   readonly workerRestarts: number;
   readonly droppedRecords: number;
+  readonly listeners: readonly Pick<ListenerSettings, "name" | "tls">[];
 };
 
 /** The control process's own metrics. */
@@ -25,8 +29,21 @@ export function controlMetrics(figures: ControlFigures): MetricFamily[] {
     counter("causeway_worker_restarts_total", "Workers started anew after one ended unasked.", figures.workerRestarts),
     gauge("causeway_workers", "Workers that serve traffic.", figures.servingWorkers),
     counter("causeway_access_records_dropped_total", "Lines of the access log that were lost.", figures.droppedRecords),
+    certificateDays(figures.listeners, Date.now()),
     ...processMetrics(),
   ];
+}
+
+/** How long the certificates in use are valid; negative once they are not. `now` in Unix milliseconds. */
+function certificateDays(listeners: ControlFigures["listeners"], now: number): MetricFamily {
+  const values = listeners.flatMap(({ name, tls }) =>
+    (tls?.certificates ?? []).map(({ file, notAfter }) => ({
+      labels: { listener: name, file },
+      value: (notAfter - now) / dayMs,
+    })),
+  );
+  const help = "Days until a certificate in use expires.";
+  return { name: "causeway_certificate_days_left", help, type: "gauge", values };
 }
 
 function issueCounts(issues: readonly Issue[]): MetricFamily {

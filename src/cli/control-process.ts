@@ -5,6 +5,7 @@ import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
 import { logNotice } from "../controlplane/health/notices.ts";
 import { checkPorts } from "../controlplane/port-check.ts";
 import { type ReadConfiguration, Reconciler } from "../controlplane/reconciler.ts";
+import { FileWatch } from "../controlplane/sources/file-watch.ts";
 import { RuntimeFolder } from "../controlplane/workers/runtime-folder.ts";
 import type { DrainResult } from "../controlplane/workers/worker-keeper.ts";
 import type { StartWorker } from "../controlplane/workers/worker-process.ts";
@@ -48,6 +49,7 @@ export class ControlProcess implements AsyncDisposable {
   readonly #options: ControlOptions;
   readonly #reconciler: Reconciler;
   readonly #watching = new AbortController();
+  readonly #files = new FileWatch();
   readonly #verdicts: EndpointVerdicts;
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
@@ -67,6 +69,7 @@ export class ControlProcess implements AsyncDisposable {
       tryOut: checkPorts,
       apply: (snapshot) => this.#workers?.apply(snapshot),
       onSettings: (configuration) => this.#settle(configuration),
+      onFiles: (files, since) => void this.#files.follow(files, since),
     });
   }
 
@@ -78,6 +81,7 @@ export class ControlProcess implements AsyncDisposable {
     const control = new ControlProcess(options);
     await control.#findWorkers();
     const errors = await control.#reconciler.start(control.#watching.signal);
+    void control.#files.watch(control.#watching.signal, () => control.#reconciler.reread());
     if (control.#reconciler.inForce !== undefined) {
       // Workers that were there before may have it in force already.
       control.#checkEndpoints();
@@ -235,6 +239,7 @@ export class ControlProcess implements AsyncDisposable {
       workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
     });
+      listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
     // Without the workers the page still has the control process's own figures.
     const reports = [{ process: "control", families: own }, ...((await this.#workers?.metrics(metricsMs)) ?? [])];
     return { text: await renderMetrics(reports), contentType: metricsContentType };

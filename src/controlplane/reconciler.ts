@@ -23,6 +23,8 @@ export type ReconcilerOptions = {
   readonly apply: (snapshot: Snapshot) => void;
   /** Puts the control settings into force, all or none; what stands against them comes back as issues. */
   readonly onSettings: (configuration: Configuration) => Promise<readonly Issue[]>;
+  /** Hears after every reading which other files were read, and when it began (Unix milliseconds). */
+  readonly onFiles?: (files: readonly string[], since: number) => void;
   /** Milliseconds; 2 s unless told otherwise. */
   readonly retryMs?: number;
 };
@@ -99,6 +101,11 @@ export class Reconciler {
     this.#listeners = found.listeners;
   }
 
+  /** Other files that were read have changed. */
+  reread(): void {
+    void this.#inTurn(() => this.#reload());
+  }
+
   /** The workers have put a revision into force. */
   onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
     const before = this.#listeners;
@@ -162,7 +169,8 @@ export class Reconciler {
     const unreadable = states.flatMap((state) => state.issues);
     // With nothing to read, everything would be missing, which says nothing.
     const isAnythingRead = texts.length > 0 || unreadable.length === 0;
-    const reading = isAnythingRead ? this.#options.read(texts) : { configuration: undefined, issues: [] };
+    const reading: Reading = isAnythingRead ? this.#options.read(texts) : { configuration: undefined, issues: [] };
+    this.#options.onFiles?.(reading.files ?? [], this.#lastReloadAt);
     const issues = [...unreadable, ...reading.issues];
     const errors = issues.filter(({ severity }) => severity === "error");
     const { configuration, places = new Map() } = reading;

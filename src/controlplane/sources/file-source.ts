@@ -13,7 +13,7 @@ export type Pace = {
 };
 
 /** Sees every change within a second, for the price of four stats a second and file. */
-const usualPace: Pace = { pollMs: 250, settleMs: 100, patienceMs: 500 };
+export const usualPace: Pace = { pollMs: 250, settleMs: 100, patienceMs: 500 };
 
 /**
  * Configuration from files and folders. A stat poll notices what watching for events misses: files that are replaced by renaming, the

@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import { RunningGateway } from "../support/running-gateway.ts";
+import { signedPair } from "../support/test-certificates.ts";
+import { TlsFiles } from "../support/tls-files.ts";
+import { askTls, commonName } from "../support/tls-peer.ts";
+import { until } from "../support/until.ts";
+import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+const dayMs = 86_400_000;
+const hosts = ["site.test", "127.0.0.1"];
+
+test("AC-1.5, AC-25.2: renewed files are in use within a second, mistakes in them change nothing, and no session closes", async () => {
+  using files = TlsFiles.make();
+  await using app = await WsApp.open(echo);
+  const place = files.add("site", signedPair({ name: "first", hosts, until: Date.now() + 10 * dayMs }));
+  await using gateway = await RunningGateway.open(`
+listeners: { web: { address: "127.0.0.1:0", tls: { certificates: [ ${JSON.stringify(place)} ] } } }
+upstreams: { app: { endpoints: [ "127.0.0.1:${app.port}" ] } }
+routes: { all: { to: app } }
+admin: { address: "127.0.0.1:0" }
+`);
+  const port = gateway.ready.listeners[0]?.port ?? 0;
+  const peers = await Promise.all(Array.from({ length: 20 }, () => WsPeer.open(port, { isSecure: true })));
+  const inUse = async (): Promise<unknown> => commonName(await askTls(port, { servername: "site.test" }));
+  expect(await inUse()).toBe("first");
+
+  files.add("site", signedPair({ name: "second", hosts }));
+  const renewedAt = performance.now();
+  await until(async () => (await inUse()) === "second");
+  expect(performance.now() - renewedAt).toBeLessThan(1000);
+  expect(commonName(await askTls(port, {}))).toBe("second");
+
+  files.write("site.key", signedPair({ name: "stranger" }).key);
+  await until(() => JSON.stringify(gateway.lines).includes("does not belong to the certificate"));
+  expect(JSON.stringify(gateway.lines)).toContain("site.key");
+  expect(await inUse()).toBe("second");
+
+  files.add("site", signedPair({ name: "third", hosts, until: Date.now() + 30 * dayMs }));
+  await until(async () => (await inUse()) === "third");
+  const metrics = await (await fetch(`${gateway.ready.admin}/metrics`)).text();
+  const days = Number(/^causeway_certificate_days_left\{listener="web",file="[^"]+"\} ([\d.]+)$/m.exec(metrics)?.[1]);
+  expect(days).toBeGreaterThan(29.9);
+  expect(days).toBeLessThan(30.1);
+
+  for (const peer of peers) peer.send("still here");
+  await until(() => peers.every((peer) => peer.messages.length === 1));
+  expect(peers.map(({ end }) => end)).toEqual(peers.map(() => undefined));
+});
+
+test("private keys are neither shown nor logged", async () => {
+  using files = TlsFiles.make();
+  const pair = signedPair({ name: "site" });
+  const certificates = JSON.stringify([files.add("site", pair)]);
+  await using gateway = await RunningGateway.open(`
+log: { format: json }
+listeners: { web: { address: "127.0.0.1:0", tls: { certificates: ${certificates} } } }
+upstreams: { app: { endpoints: [ "127.0.0.1:1" ] } }
+routes: { all: { to: app } }
+admin: { address: "127.0.0.1:0" }
+`);
+  const pages = [
+    "/api/config",
+    "/api/listeners",
+    "/api/upstreams",
+    "/api/routes",
+    "/api/workers",
+    "/api/issues",
+    "/metrics",
+  ];
+  const shown = await Promise.all(pages.map(async (page) => (await fetch(gateway.ready.admin + page)).text()));
+  const secret = pair.key.split("\n")[1] ?? "";
+  expect(secret.length).toBeGreaterThan(40);
+  for (const text of [...shown, gateway.said, JSON.stringify(gateway.lines)]) {
+    expect(text).not.toContain(secret);
+    expect(text).not.toContain("PRIVATE KEY");
+  }
+  expect(shown[0]).toContain('"file":');
+});
