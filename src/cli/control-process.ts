@@ -238,8 +238,8 @@ export class ControlProcess implements AsyncDisposable {
       servingWorkers: workers.filter(({ state }) => state === "serving").length,
       workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
-    });
       listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
+    });
     // Without the workers the page still has the control process's own figures.
     const reports = [{ process: "control", families: own }, ...((await this.#workers?.metrics(metricsMs)) ?? [])];
     return { text: await renderMetrics(reports), contentType: metricsContentType };
