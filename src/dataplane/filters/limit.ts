@@ -1,5 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
-import type { Exchange, Filter } from "../../core/exchange.ts";
+import type { Filter } from "../../core/exchange.ts";
 import type { LimitSettings } from "../../core/filter-settings.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { normalizeAddress } from "../../kit/ip-range.ts";
@@ -11,37 +11,23 @@ export function createLimit(settings: LimitSettings, parts: PlacedParts): Filter
   const counts = parts.limits.of(parts.route.name, parts.ordinal);
   return async (exchange, next) => {
     const address = normalizeAddress(exchange.client.address) ?? exchange.client.address;
-    // Everything is asked before anything is taken, so that a refused exchange costs nothing.
-    if (exchange.kind === "handshake") checkSessions(settings, counts, address);
-    takeToken(settings, { counts, address, now: parts.clock() });
-    if (exchange.kind === "handshake") countSession(exchange, counts, address);
+    // A refused exchange costs nothing: what was taken before is given back.
+    if (exchange.kind === "handshake") takeSession(settings, counts, address);
+    const waitMs = counts.takeTokens(address, settings, parts.clock());
+    if (waitMs > 0) {
+      if (exchange.kind === "handshake") counts.removeSession(address);
+      throw tooManyRequests(waitMs);
+    }
+    // The scope of a handshake that succeeds ends with its session, that of another one with its answer.
+    if (exchange.kind === "handshake") exchange.scope.defer(() => counts.removeSession(address));
     return next(exchange);
   };
 }
 
-function checkSessions(settings: LimitSettings, counts: LimitCounts, address: string): void {
-  if (counts.sessions >= (settings.sessions ?? Number.POSITIVE_INFINITY)) throw tooManySessions("of this route");
-  if (counts.sessionsOf(address) >= (settings.sessionsPerAddress ?? Number.POSITIVE_INFINITY)) {
-    throw tooManySessions("from this address");
-  }
-}
-
-type Taker = { readonly counts: LimitCounts; readonly address: string; readonly now: number };
-
-function takeToken(settings: LimitSettings, { counts, address, now }: Taker): void {
-  const { perSecond, perSecondPerAddress } = settings;
-  const ownBucket = perSecondPerAddress && counts.rateOf(address, perSecondPerAddress, now);
-  const ownWait = (perSecondPerAddress && ownBucket?.waitMs(perSecondPerAddress, now)) ?? 0;
-  const routeWait = perSecond === undefined ? 0 : counts.rate.waitMs(perSecond, now);
-  if (ownWait > 0 || routeWait > 0) throw tooManyRequests(Math.max(ownWait, routeWait));
-  ownBucket?.take();
-  if (perSecond !== undefined) counts.rate.take();
-}
-
-/** The scope of a handshake that succeeds ends with its session, that of another one with its answer. */
-function countSession(exchange: Exchange, counts: LimitCounts, address: string): void {
-  counts.addSession(address);
-  exchange.scope.defer(() => counts.removeSession(address));
+function takeSession(settings: LimitSettings, counts: LimitCounts, address: string): void {
+  const outcome = counts.addSession(address, settings);
+  if (outcome === "route") throw tooManySessions("of this route");
+  if (outcome === "address") throw tooManySessions("from this address");
 }
 
 function tooManyRequests(waitMs: number): GatewayError {
