@@ -57,9 +57,11 @@ export class RunningGateway implements AsyncDisposable {
   /** Starts it and waits until it is ready. */
   static async open(yaml: string, how: RunningOptions = {}): Promise<RunningGateway> {
     const gateway = new RunningGateway(yaml, how);
-    await until(() => gateway.event("ready") !== undefined || gateway.#process.exitCode !== null, 10_000);
-    if (gateway.event("ready") === undefined) throw new Error(`the gateway did not start: ${gateway.said}`);
-    return gateway;
+    const isDecided = () => gateway.event("ready") !== undefined || gateway.#process.exitCode !== null;
+    await until(isDecided, 10_000).catch(() => {});
+    if (gateway.event("ready") !== undefined) return gateway;
+    await gateway[Symbol.asyncDispose]();
+    throw new Error(`the gateway did not start: ${gateway.said}${JSON.stringify(gateway.lines.slice(-5))}`);
   }
 
   get pid(): number {
