@@ -1,3 +1,5 @@
+import { endpointMetrics } from "../controlplane/health/endpoint-metrics.ts";
+import type { KnownEndpoint } from "../controlplane/health/endpoint-verdicts.ts";
 import type { MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import type { ListenerSettings } from "../core/snapshot.ts";
@@ -13,6 +15,7 @@ export type ControlFigures = {
   readonly servingWorkers: number;
   readonly workerRestarts: number;
   readonly droppedRecords: number;
+  readonly endpoints: readonly KnownEndpoint[];
   readonly listeners: readonly Pick<ListenerSettings, "name" | "tls">[];
 };
 
@@ -30,6 +33,7 @@ export function controlMetrics(figures: ControlFigures): MetricFamily[] {
     gauge("causeway_workers", "Workers that serve traffic.", figures.servingWorkers),
     counter("causeway_access_records_dropped_total", "Lines of the access log that were lost.", figures.droppedRecords),
     certificateDays(figures.listeners, Date.now()),
+    ...endpointMetrics(figures.endpoints),
     ...processMetrics(),
   ];
 }

@@ -224,6 +224,7 @@ export class ControlProcess implements AsyncDisposable {
         if (current === undefined) throw new Error("the admin API is open before its workers");
         return current;
       },
+      endpoints: this.#verdicts,
       metrics: () => this.#metrics(),
     };
   }
@@ -238,6 +239,7 @@ export class ControlProcess implements AsyncDisposable {
       servingWorkers: workers.filter(({ state }) => state === "serving").length,
       workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
+      endpoints: this.#verdicts.entries(),
       listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
     });
     // Without the workers the page still has the control process's own figures.

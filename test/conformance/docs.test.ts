@@ -149,7 +149,7 @@ test("every reason why a session ends is documented, and no other one", () => {
 async function metricFamilies(): Promise<readonly MetricFamily[]> {
   await using gateway = new Gateway();
   const figures = { revision: 1, isLastReloadGood: true, issues: [], servingWorkers: 1, workerRestarts: 0 };
-  return [...gateway.metrics(), ...controlMetrics({ ...figures, droppedRecords: 0, listeners: [] })];
+  return [...gateway.metrics(), ...controlMetrics({ ...figures, droppedRecords: 0, endpoints: [], listeners: [] })];
 }
 
 test("every metric is documented with its type and its labels, and no other one", async () => {

@@ -1,7 +1,9 @@
 import type { ControlView } from "../../src/controlplane/admin/view.ts";
+import { EndpointVerdicts } from "../../src/controlplane/health/endpoint-verdicts.ts";
 import type { WorkerState } from "../../src/controlplane/workers/worker-keeper.ts";
 import { AskError } from "../../src/controlplane/workers/worker-link.ts";
 import type { Configuration } from "../../src/core/configuration.ts";
+import type { UpstreamStatus } from "../../src/core/figures.ts";
 import type { Issue } from "../../src/core/issue.ts";
 import type { SessionFilter, SessionSummary } from "../../src/core/session.ts";
 import type { Answer, Question } from "../../src/core/worker-protocol.ts";
@@ -66,6 +68,16 @@ export class FakeView implements ControlView {
   failure: AskError | undefined;
   issues: readonly Issue[] = [];
   configuration: Configuration = sampleConfiguration;
+  /** Those of the tests, and nobody checks them. */
+  readonly endpoints = new EndpointVerdicts({
+    log: { info() {}, warn() {}, error() {} },
+    onVerdicts: () => {},
+    probe: async () => ({ isGood: true, ms: 1 }),
+  });
+  /** What the worker says of upstreams. */
+  upstreams: readonly UpstreamStatus[] = [
+    { name: "app", balance: "least-sessions", isPanicking: false, endpoints: [] },
+  ];
 
   get reconciler(): ControlView["reconciler"] {
     const listeners = [{ name: "web", host: "127.0.0.1", port: 4567, connections: 0 }];
@@ -120,7 +132,7 @@ export class FakeView implements ControlView {
       sessionsByRevision: { "3": this.sessions.length },
       sessionsByRoute: { chat: this.sessions.length },
       listeners: [{ name: "web", host: "127.0.0.1", port: 4567, connections: 5 }],
-      upstreams: [{ name: "app", balance: "least-sessions", isPanicking: false, endpoints: [] }],
+      upstreams: this.upstreams,
       residentMemory: 1,
     } as const;
   }

@@ -172,6 +172,7 @@ test("the OpenAPI document names every page", async () => {
     "/api/sessions",
     "/api/sessions/{id}",
     "/api/upstreams",
+    "/api/upstreams/{name}/endpoints/{address}/drain",
     "/api/workers",
     "/healthz",
     "/metrics",

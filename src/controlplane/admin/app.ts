@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { AdminError, asAdminError, errorResponse } from "./admin-error.ts";
+import { addEndpointRoutes } from "./endpoint-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { addStateRoutes } from "./state-routes.ts";
@@ -17,6 +18,7 @@ export function adminApp(view: ControlView): (request: Request) => Promise<Respo
   addHealthRoutes(app, view);
   addSessionRoutes(app, view);
   addStateRoutes(app, view);
+  addEndpointRoutes(app, view);
   for (const path of documents) {
     app.doc(path, { openapi: "3.0.0", info: { title: "Causeway admin API", version: view.version } });
   }

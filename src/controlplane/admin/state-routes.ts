@@ -5,7 +5,7 @@ import { formatAddress } from "../../core/snapshot.ts";
 import type { InForce } from "../reconciler.ts";
 import { AdminError } from "./admin-error.ts";
 import { anything, json, list, orFailure } from "./schemas.ts";
-import { askMs, type ControlView, type WorkerView, workerStatus, workerStatusIfAny } from "./view.ts";
+import { askMs, type ControlView, type WorkerView, workerStatusIfAny } from "./view.ts";
 
 /** What is configured and how it is doing. Counts that only the worker knows are null while it does not answer. */
 export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
@@ -44,10 +44,6 @@ export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
       sessions: counts === undefined ? null : (counts.get(route.name) ?? 0),
     }));
     return context.json({ items }, 200);
-  });
-  app.openapi(page("/api/upstreams", "Upstreams and their endpoints at run time", list), async (context) => {
-    const { upstreams } = await workerStatus(view);
-    return context.json({ items: upstreams.map((upstream) => ({ ...upstream })) }, 200);
   });
   app.openapi(page("/api/workers", "The worker processes", list), async (context) => {
     return context.json({ items: await Promise.all(view.workers.all.map(describe)) }, 200);

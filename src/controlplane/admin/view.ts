@@ -1,6 +1,8 @@
+import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { ListenerStatus } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
+import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
 import type { InForce } from "../reconciler.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
 
@@ -18,6 +20,7 @@ export type ControlView = {
     readonly lastReloadAt: number | undefined;
   };
   readonly workers: WorkersView;
+  readonly endpoints: EndpointsView;
   /** The metrics page, and its content type. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
 };
@@ -29,6 +32,13 @@ export interface WorkersView {
   readonly all: readonly WorkerView[];
   /** Asks all that are there, and adds up what they say. */
   ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>>;
+}
+
+/** What checks and operators say of endpoints. */
+export interface EndpointsView {
+  find(upstream: string, address: string): KnownEndpoint | undefined;
+  /** Undefined if there is no such endpoint. */
+  drain(upstream: string, address: string, what: "begin" | "undo"): EndpointVerdict | undefined;
 }
 
 /** One worker. */

@@ -73,9 +73,11 @@ export class EndpointVerdicts implements Disposable {
     const isDraining = what === "begin";
     if (entry.verdict.isDraining === isDraining) return entry.verdict;
     this.#tell(entry, { ...entry.verdict, isDraining });
-    const event = isDraining ? "endpoint-draining" : "endpoint-undrained";
-    const says = isDraining ? "drains, as it was asked to" : "takes new sessions again, as it was asked to";
-    this.#options.log.info(event, `${address} of ${upstream} ${says}`, { upstream, endpoint: address });
+    const { log } = this.#options;
+    const fields = { upstream, endpoint: address };
+    const name = `${address} of ${upstream}`;
+    if (isDraining) log.info("endpoint-draining", `${name} drains, as it was asked to`, fields);
+    else log.info("endpoint-undrained", `${name} takes new sessions again, as it was asked to`, fields);
     return entry.verdict;
   }
 

@@ -4,26 +4,30 @@ import type { EventLog } from "../event-log.ts";
 
 /** Logs what a worker has found out about an upstream. */
 export function logNotice(log: EventLog, worker: string, notice: UpstreamNotice): void {
-  const { event, upstream } = notice;
-  switch (event) {
+  const { upstream } = notice;
+  switch (notice.event) {
     case "endpoint-ejected": {
       const { address: endpoint, why, forMs } = notice;
       const says = `${endpoint} of ${upstream} is out for ${formatDuration(forMs)} in worker ${worker}: ${why}`;
-      return log.warn(event, says, { worker, upstream, endpoint, why, forMs });
+      return log.warn("endpoint-ejected", says, { worker, upstream, endpoint, why, forMs });
     }
     case "endpoint-back": {
       const { address: endpoint } = notice;
-      return log.info(event, `${endpoint} of ${upstream} is back in worker ${worker}`, { worker, upstream, endpoint });
+      return log.info("endpoint-back", `${endpoint} of ${upstream} is back in worker ${worker}`, {
+        worker,
+        upstream,
+        endpoint,
+      });
     }
     case "upstream-panic": {
       const { usable, of } = notice;
       const says = `${usable} of ${of} endpoints of ${upstream} are usable, so worker ${worker} tries all of them`;
-      return log.error(event, says, { worker, upstream, usable, of });
+      return log.error("upstream-panic", says, { worker, upstream, usable, of });
     }
     case "upstream-calm": {
       const { usable, of } = notice;
       const says = `${usable} of ${of} endpoints of ${upstream} are usable, and worker ${worker} goes by health again`;
-      return log.info(event, says, { worker, upstream, usable, of });
+      return log.info("upstream-calm", says, { worker, upstream, usable, of });
     }
   }
 }

@@ -84,7 +84,13 @@ function mergeEndpoints(all: readonly EndpointStatus[]): readonly EndpointStatus
         sessions: sum(parts.map(({ sessions }) => sessions)),
         requests: sum(parts.map(({ requests }) => requests)),
         idleConnections: sum(parts.map(({ idleConnections }) => idleConnections)),
+        handshakes: sum(parts.map(({ handshakes }) => handshakes)),
+        answers: sum(parts.map(({ answers }) => answers)),
         connectFailures: sum(parts.map(({ connectFailures }) => connectFailures)),
+        handshakeFailures: sum(parts.map(({ handshakeFailures }) => handshakeFailures)),
+        answerFailures: sum(parts.map(({ answerFailures }) => answerFailures)),
+        sessionFailures: sum(parts.map(({ sessionFailures }) => sessionFailures)),
+        ejections: sum(parts.map(({ ejections }) => ejections)),
       },
     ];
   });
