@@ -5,6 +5,7 @@ import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
+import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { buildTables, type CertificateTables } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
@@ -33,6 +34,8 @@ export type GatewayOptions = {
   /** Hears of what the gateway finds out about upstreams. */
   readonly onNotice?: (notice: UpstreamNotice) => void;
   readonly descriptors?: Descriptors;
+  /** What workers share, so that they count together; without it this gateway counts for itself alone. */
+  readonly memory?: SharedMemory;
 };
 
 /** How sessions that a snapshot takes the ground from are ended. */
@@ -70,7 +73,7 @@ export class Gateway implements AsyncDisposable {
   readonly sessions = new SessionRegistry();
   readonly #wheel: TimerWheel;
   readonly #figures = new Figures();
-  readonly #limits = new RouteLimits();
+  readonly #limits: RouteLimits;
   readonly #descriptors: Descriptors;
   readonly #upstreams: UpstreamSet;
   readonly #desk: ExchangeDesk;
@@ -95,8 +98,10 @@ export class Gateway implements AsyncDisposable {
       onSessionEnd: (session, end, ageMs) =>
         this.#upstreams.sessionEnded(session.identity, { isLost: end.reason === "upstream_lost", ageMs }),
     });
+    this.#limits = new RouteLimits(options.memory);
     this.#upstreams = new UpstreamSet({
       wheel: this.#wheel,
+      memory: options.memory,
       descriptors: this.#descriptors,
       onFault: (error) => this.#desk.onFault(error),
       onChange: (change) => this.#endpointDrains.onChange(change),

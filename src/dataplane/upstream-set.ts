@@ -3,6 +3,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { MetricFamily, UpstreamStatus } from "../core/figures.ts";
 import type { UpstreamSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
+import type { SharedMemory } from "../kit/shared-memory.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
 import { counter, gauge } from "./figures.ts";
 import type { ForwardParts } from "./forward/forward.ts";
@@ -16,6 +17,8 @@ import { Upstream, type UpstreamParts } from "./upstreams/upstream.ts";
 export type UpstreamSetOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
+  /** What workers share; without it this one counts for itself alone. */
+  readonly memory?: SharedMemory | undefined;
   /** Hears of what must not happen, and cost one connection only. */
   readonly onFault: (error: unknown) => void;
   /** Hears of what becomes of endpoints. */
@@ -36,7 +39,7 @@ export class UpstreamSet {
   constructor(options: UpstreamSetOptions) {
     const { descriptors, onFault } = options;
     const { wheel, onChange, onNotice } = options;
-    this.#parts = { wheel, onChange, onNotice };
+    this.#parts = { wheel, onChange, onNotice, memory: options.memory };
     this.#descriptors = descriptors;
     this.#keeper = { onGone: () => descriptors.closed(), onFault };
     this.forwardParts = {

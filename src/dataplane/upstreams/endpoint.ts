@@ -1,6 +1,7 @@
 import type { EndpointStatus } from "../../core/figures.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Candidate } from "./balancer.ts";
+import type { LeaseCounts } from "./lease-counts.ts";
 import { Pool, type Pooled, type PoolLimits } from "./pool.ts";
 import { Standing } from "./standing.ts";
 import { type EjectionOwner, TrafficHealth } from "./traffic-health.ts";
@@ -16,6 +17,8 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   weight: number;
   sessions = 0;
   requests = 0;
+  /** What all workers have lent; undefined if there is only one. */
+  leases: LeaseCounts | undefined;
   /** Handshakes and requests that it has answered. */
   handshakes = 0;
   answers = 0;
@@ -34,8 +37,20 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     return this.standing.state === "leaving";
   }
 
-  get load(): number {
+  /** Sessions and requests of this worker. */
+  get ownLoad(): number {
     return this.sessions + this.requests;
+  }
+
+  /** Those of all workers. */
+  get load(): number {
+    return this.ownLoad + (this.leases?.others ?? 0);
+  }
+
+  /** Counts what is lent, and what is given back. */
+  count(what: "sessions" | "requests", step: 1 | -1): void {
+    this[what] += step;
+    this.leases?.add(what, step);
   }
 
   get status(): EndpointStatus {

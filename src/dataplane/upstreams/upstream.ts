@@ -1,10 +1,12 @@
 import type { EndpointState, EndpointVerdict, UpstreamNotice } from "../../core/endpoint-state.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { UpstreamStatus } from "../../core/figures.ts";
-import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
+import { type EndpointSettings, formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
+import type { SharedMemory } from "../../kit/shared-memory.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { type Balancer, LeastSessions, RoundRobin } from "./balancer.ts";
 import { Endpoint } from "./endpoint.ts";
+import { LeaseCounts } from "./lease-counts.ts";
 import type { Pooled } from "./pool.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
 
@@ -17,11 +19,11 @@ export class Lease<Connection extends Pooled> implements Disposable {
   constructor(endpoint: Endpoint<Connection>, what: "sessions" | "requests") {
     this.endpoint = endpoint;
     this.#what = what;
-    endpoint[what]++;
+    endpoint.count(what, 1);
   }
 
   [Symbol.dispose](): void {
-    if (this.#isHeld) this.endpoint[this.#what]--;
+    if (this.#isHeld) this.endpoint.count(this.#what, -1);
     this.#isHeld = false;
   }
 }
@@ -38,8 +40,9 @@ export type EndpointChange = {
   readonly settings: UpstreamSettings;
 };
 
-/** What an upstream needs of the gateway. Without a wheel nobody is ejected. */
+/** What an upstream needs of the gateway. Without a wheel nobody is ejected; without memory it counts for itself alone. */
 export type UpstreamParts = {
+  readonly memory?: SharedMemory | undefined;
   readonly wheel?: TimerWheel;
   readonly onChange?: (change: EndpointChange) => void;
   readonly onNotice?: (notice: UpstreamNotice) => void;
@@ -73,8 +76,7 @@ export class Upstream<Connection extends Pooled> {
     const before = new Map([...this.#endpoints, ...this.#leaving].map((endpoint) => [endpoint.address, endpoint]));
     this.#endpoints = settings.endpoints.map((wanted) => {
       const address = formatAddress(wanted);
-      const endpoint =
-        before.get(address) ?? new Endpoint<Connection>(wanted, settings.pool, this.#ejectionOwner(address));
+      const endpoint = before.get(address) ?? this.#newEndpoint(wanted);
       before.delete(address);
       return endpoint;
     });
@@ -88,7 +90,7 @@ export class Upstream<Connection extends Pooled> {
       });
     }
     for (const endpoint of this.#leaving) this.#leave(endpoint);
-    this.#leaving = this.#leaving.filter((endpoint) => endpoint.load > 0);
+    this.#leaving = this.#leaving.filter((endpoint) => endpoint.ownLoad > 0);
     this.#offer();
   }
 
@@ -122,7 +124,7 @@ export class Upstream<Connection extends Pooled> {
   }
 
   get isUnused(): boolean {
-    return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.load === 0);
+    return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.ownLoad === 0);
   }
 
   /** True if there is another endpoint to try than these. */
@@ -143,7 +145,7 @@ export class Upstream<Connection extends Pooled> {
   /** Ends idle connections that are too old. `now` in milliseconds. */
   expire(now: number): void {
     for (const endpoint of this.#endpoints) endpoint.pool.expire(now);
-    this.#leaving = this.#leaving.filter((endpoint) => endpoint.load > 0);
+    this.#leaving = this.#leaving.filter((endpoint) => endpoint.ownLoad > 0);
   }
 
   get status(): UpstreamStatus {
@@ -181,6 +183,14 @@ export class Upstream<Connection extends Pooled> {
     this.#isPanicking = isPanicking;
     const event = isPanicking ? "upstream-panic" : "upstream-calm";
     this.#parts.onNotice?.({ event, upstream: this.name, usable: usable.length, of: staying.length });
+  }
+
+  #newEndpoint(wanted: EndpointSettings): Endpoint<Connection> {
+    const address = formatAddress(wanted);
+    const endpoint = new Endpoint<Connection>(wanted, this.#settings.pool, this.#ejectionOwner(address));
+    const { memory } = this.#parts;
+    if (memory !== undefined) endpoint.leases = new LeaseCounts(memory, { upstream: this.name, address });
+    return endpoint;
   }
 
   #ejectionOwner(address: string): EjectionOwner | undefined {
