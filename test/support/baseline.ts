@@ -1,6 +1,7 @@
 import { Metrics } from "./metrics.ts";
 import { openDescriptors, residentMemory } from "./process-figures.ts";
 import type { RunningGateway } from "./running-gateway.ts";
+import { until } from "./until.ts";
 
 /** What a gateway holds. `descriptors` are those of the worker, `memory` is its resident memory (bytes). */
 export type Holdings = {
@@ -37,6 +38,21 @@ export async function holdings(gateway: RunningGateway): Promise<Holdings> {
     memory: residentMemory(pid),
     balance: metrics.sum("causeway_sessions_opened_total") - metrics.sum("causeway_sessions_closed_total"),
   };
+}
+
+/**
+ * Waits until the worker's resident memory is below a limit (bytes), and throws when it is not within ten seconds: what is garbage goes with
+ * the next collection, which may take its time, and what is not never goes.
+ */
+export async function memoryBelow(gateway: RunningGateway, limit: number): Promise<void> {
+  let memory = 0;
+  const isBelow = async () => {
+    memory = (await holdings(gateway)).memory;
+    return memory < limit;
+  };
+  await until(isBelow, 10_000).catch(() => {
+    throw new Error(`the worker still holds ${memory} bytes of memory, more than ${limit}`);
+  });
 }
 
 /** What of all that is held now and was not held before; empty when everything is back. Memory has a limit of its own. */
