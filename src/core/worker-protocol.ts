@@ -49,7 +49,12 @@ export type Hello = {
   /** 0 if there is nothing in force yet. */
   readonly revision: number;
   readonly listeners: readonly ListenerStatus[];
+  /** Its region of the memory that workers share. */
+  readonly region?: number;
 };
+
+/** The name of the file that all workers map, in the folder of the control socket. */
+export const sharedFileName = "counts";
 
 /** What a worker can be asked. */
 export type Question =

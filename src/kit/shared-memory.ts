@@ -30,7 +30,12 @@ export function blankHead(shape: SharedShape, seed: number): Uint8Array {
 export function blankRegion(shape: SharedShape, region: number): { readonly bytes: Uint8Array; readonly at: number } {
   const words = new Int32Array(regionWords(shape));
   words[0] = 1;
-  return { bytes: new Uint8Array(words.buffer), at: regionStart(shape, region) * 4 };
+  return { bytes: new Uint8Array(words.buffer), at: regionIn(shape, region) };
+}
+
+/** Where a region begins (bytes); its first word is not 0 while it is in use. */
+export function regionIn(shape: SharedShape, region: number): number {
+  return regionStart(shape, region) * 4;
 }
 
 /** Bytes at the beginning of a region that `readTally` needs. */

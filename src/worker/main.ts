@@ -1,5 +1,6 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { sharedFileName } from "../core/worker-protocol.ts";
 import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
 import { Worker } from "./worker.ts";
@@ -8,23 +9,29 @@ import { Worker } from "./worker.ts";
 const patienceMs = 500;
 const lookMs = 10;
 
-/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> [--tied]`. */
+/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> --region <number> [--tied]`. */
 export async function runWorker(args: readonly string[]): Promise<number> {
   // From the first moment: the terminal's signals reach all processes.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const { values } = parseArgs({
     args: [...args],
-    options: { control: { type: "string" }, id: { type: "string" }, tied: { type: "boolean" } },
+    options: {
+      control: { type: "string" },
+      id: { type: "string" },
+      region: { type: "string" },
+      tied: { type: "boolean" },
+    },
   });
-  if (values.control === undefined || values.id === undefined) {
-    process.stderr.write("causeway worker is started by causeway run, with --control and --id\n");
+  const { control, id, region, tied: isTied = false } = values;
+  if (control === undefined || id === undefined || region === undefined) {
+    process.stderr.write("causeway worker is started by causeway run, with --control, --id and --region\n");
     return 2;
   }
-  const folder = dirname(values.control);
-  const guest = `worker-${values.id}`;
+  const folder = dirname(control);
+  const guest = `worker-${id}`;
   visitFolder(folder, guest);
-  const { control, id, tied: isTied = false } = values;
-  const worker = await Worker.start({ control, id, isTied });
+  const memory = { path: join(folder, sharedFileName), region: Number(region) };
+  const worker = await Worker.start({ control, id, memory, isTied });
   // Signals reach the whole group: the control process decides what they mean, as long as there is one.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => worker.terminate());
   // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.

@@ -16,11 +16,14 @@ import { sleep } from "../kit/sleep.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { ControlLink } from "./control-link.ts";
+import { mapMemory } from "./map-memory.ts";
 import { RecordBatch } from "./record-batch.ts";
 
 export type WorkerOptions = {
   readonly control: string;
   readonly id: string;
+  /** What it shares with the other workers. */
+  readonly memory: { readonly path: string; readonly region: number };
   /** True if it shall end when the control process is lost, instead of waiting for the next one. */
   readonly isTied: boolean;
 };
@@ -48,6 +51,7 @@ export class Worker {
     this.#wheel = new TimerWheel({ onError: (thrown) => this.#reportFault("a timer failed", thrown) });
     this.#gateway = new Gateway({
       wheel: this.#wheel,
+      memory: mapMemory(options.memory, this.#wheel.clock()),
       onRecord: (record) => this.#record(record),
       onFault: (thrown) => this.#reportFault("a connection failed", thrown),
       onNotice: (notice) => this.#send({ type: "notice", notice }),
@@ -94,6 +98,7 @@ export class Worker {
       pid: process.pid,
       revision: this.#gateway.revision,
       listeners: this.#gateway.listeners,
+      region: this.#options.memory.region,
     });
   }
 

@@ -22,7 +22,7 @@ export class FakeWorker implements WorkerProcess {
   #prepared: Snapshots = { revision: 0, listeners: [], routes: [], upstreams: [] };
   readonly #end: (how: string) => void;
 
-  constructor({ control, id, pid }: WorkerOrder & { readonly pid: number }, behaviour: FakeBehaviour) {
+  constructor({ control, id, pid, region }: WorkerOrder & { readonly pid: number }, behaviour: FakeBehaviour) {
     this.id = id;
     this.pid = pid;
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -33,7 +33,7 @@ export class FakeWorker implements WorkerProcess {
     this.#socket.on("data", (bytes) => lines.push(typeof bytes === "string" ? Buffer.from(bytes) : bytes));
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => resolve("exit code 0"));
-    this.say({ type: "hello", protocol: 1, worker: id, pid, revision: 0, listeners: [] });
+    this.say({ type: "hello", protocol: 1, worker: id, pid, revision: 0, listeners: [], region });
   }
 
   say(message: FromWorker): void {
@@ -101,8 +101,8 @@ export function fakeWorkers(behaviour: FakeBehaviour = {}): {
   const all: FakeWorker[] = [];
   return {
     all,
-    start: ({ control, id }) => {
-      const worker = new FakeWorker({ control, id, pid: 100_000 + all.length }, behaviour);
+    start: (order) => {
+      const worker = new FakeWorker({ ...order, pid: 100_000 + all.length }, behaviour);
       all.push(worker);
       return worker;
     },

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sharedFileName } from "../../core/worker-protocol.ts";
 import { type Guest, guestsOf, OwnedFolder, removeOrphan, removeOrphans } from "../../kit/owned-folder.ts";
 
 /** Bytes that a Unix socket's path may have, on the stingiest system. */
@@ -45,6 +46,11 @@ export class RuntimeFolder implements AsyncDisposable {
 
   get socketPath(): string {
     return join(this.path, socketName);
+  }
+
+  /** The file that all workers map. */
+  get sharedPath(): string {
+    return join(this.path, sharedFileName);
   }
 
   /** The folder stays for the workers when this process ends. */

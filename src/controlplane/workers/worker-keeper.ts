@@ -12,8 +12,11 @@ import {
   workerProtocol,
 } from "../../core/worker-protocol.ts";
 import { Backoff } from "../../kit/backoff.ts";
+import { counted } from "../../kit/counted.ts";
+import type { Tally } from "../../kit/shared-memory.ts";
 import { after, sleep, within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
+import type { SharedFile } from "./shared-file.ts";
 import { AskError, type WorkerLink } from "./worker-link.ts";
 import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 
@@ -50,6 +53,8 @@ export type KeeperOptions = {
   /** The Unix socket where it shall call. */
   readonly control: string;
   readonly start: StartWorker;
+  /** Whose regions the processes get. */
+  readonly memory: SharedFile;
   readonly listener: KeeperListener;
   readonly log: EventLog;
   readonly backoff?: Backoff | undefined;
@@ -73,6 +78,8 @@ export class WorkerKeeper {
   #failures = 0;
   #revision = 0;
   #listeners: readonly ListenerStatus[] = [];
+  #isLeft = false;
+  #region: number | undefined;
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
 
   constructor(options: KeeperOptions) {
@@ -124,6 +131,11 @@ export class WorkerKeeper {
     return this.#kept;
   }
 
+  /** Its region of the memory that workers share. */
+  get region(): number | undefined {
+    return this.#region;
+  }
+
   send(message: ToWorker): void {
     this.#link?.send(message);
   }
@@ -171,6 +183,7 @@ export class WorkerKeeper {
 
   /** The worker serves on when this process ends. */
   leave(): void {
+    this.#isLeft = true;
     this.#stop.abort();
     this.#process?.leave();
     this.#link?.destroy();
@@ -192,6 +205,7 @@ export class WorkerKeeper {
       return true;
     }
     this.#link = link;
+    this.#region ??= hello.region;
     this.#revision = hello.revision;
     this.#listeners = hello.listeners;
     if (hello.revision > 0) this.#serves();
@@ -228,29 +242,36 @@ export class WorkerKeeper {
     while (!this.#stop.signal.aborted) {
       const how = await this.#runOnce(found);
       found = undefined;
-      if (this.#stop.signal.aborted) break;
-      await this.#recover(how);
+      if (this.#isLeft) break;
+      const lost = this.#releaseRegion();
+      if (!this.#stop.signal.aborted) await this.#recover(how, lost);
     }
     this.#state = "ended";
   }
 
-  async #recover(how: string): Promise<void> {
+  #releaseRegion(): Tally | undefined {
+    const region = this.#region;
+    this.#region = undefined;
+    return region === undefined ? undefined : this.#options.memory.release(region);
+  }
+
+  async #recover(how: string, lost: Tally | undefined): Promise<void> {
     this.#failures = this.#state === "serving" ? 1 : this.#failures + 1;
     this.#state = "starting";
     this.#restarts++;
     const waitMs = Math.round(this.#backoff.next(performance.now()));
-    this.#options.log.error(
-      "worker-ended",
-      `worker ${this.id} ended (${how}) and its sessions with it; it is started again in ${waitMs} ms`,
-      { worker: this.id, how, restarts: this.#restarts, waitMs },
-    );
+    const { sessions = 0, requests = 0 } = lost ?? {};
+    const had = `${counted(sessions, "session")} and ${counted(requests, "request")}`;
+    const says = `worker ${this.id} ended (${how}) and with it ${had}; it is started again in ${waitMs} ms`;
+    const fields = { worker: this.id, how, sessions, requests, restarts: this.#restarts, waitMs };
+    this.#options.log.error("worker-ended", says, fields);
     this.#options.listener.onEnded(this, how);
     await sleep(waitMs, this.#stop.signal);
   }
 
   async #runOnce(found: WorkerProcess | undefined): Promise<string> {
     try {
-      this.#process = found ?? this.#options.start({ control: this.#options.control, id: this.id });
+      this.#process = found ?? this.#start();
     } catch (error) {
       return `it could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -265,6 +286,13 @@ export class WorkerKeeper {
     this.#link = undefined;
     this.#settleAll({ kind: "ended", how });
     return how;
+  }
+
+  #start(): WorkerProcess {
+    const { start, control, memory } = this.#options;
+    const region = memory.assign();
+    this.#region = region;
+    return start({ control, id: this.id, region });
   }
 
   #killSilent(running: WorkerProcess): void {

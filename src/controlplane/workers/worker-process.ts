@@ -15,8 +15,8 @@ export interface WorkerProcess {
   leave(): void;
 }
 
-/** Where a new worker shall call, and as whom. */
-export type WorkerOrder = { readonly control: string; readonly id: string };
+/** Where a new worker shall call, as whom, and its region of the memory that workers share. */
+export type WorkerOrder = { readonly control: string; readonly id: string; readonly region: number };
 
 /** Starts a worker. */
 export type StartWorker = (order: WorkerOrder) => WorkerProcess;
@@ -26,11 +26,9 @@ export type StartWorker = (order: WorkerOrder) => WorkerProcess;
  * killed, and does not wait for another one.
  */
 export function workerStarter(command: readonly string[], how: { readonly isTied: boolean }): StartWorker {
-  return ({ control, id }) => {
-    const tied = how.isTied ? ["--tied"] : [];
-    const child = Bun.spawn([...command, "worker", "--control", control, "--id", id, ...tied], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+  return ({ control, id, region }) => {
+    const order = ["--control", control, "--id", id, "--region", String(region), ...(how.isTied ? ["--tied"] : [])];
+    const child = Bun.spawn([...command, "worker", ...order], { stdio: ["ignore", "inherit", "inherit"] });
     const kill = (): void => child.kill("SIGKILL");
     // This process ends when it means to, so its workers do.
     process.on("exit", kill);

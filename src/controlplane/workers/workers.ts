@@ -12,6 +12,7 @@ import { ControlSocket } from "./control-socket.ts";
 import { type AnswerOf, mergeAnswers, mergeListeners } from "./merge-answers.ts";
 import { lost, rollOut, withPorts } from "./rollout.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
+import { SharedFile } from "./shared-file.ts";
 import { type DrainResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
 import { AskError, WorkerLink } from "./worker-link.ts";
 import { adoptWorker, type StartWorker, type WorkerProcess } from "./worker-process.ts";
@@ -45,6 +46,7 @@ export type Resumed = { readonly revision: number; readonly listeners: readonly 
 /** The worker processes: as many as are wanted, and all equal to the newest good snapshot. */
 export class Workers implements AsyncDisposable {
   readonly #options: WorkersOptions;
+  readonly #memory: SharedFile;
   #control: ControlSocket | undefined;
   #keepers: readonly WorkerKeeper[] = [];
   /** Those that are not wanted any more, until their last session has ended. */
@@ -58,13 +60,14 @@ export class Workers implements AsyncDisposable {
   readonly #everyoneCalled = Promise.withResolvers<void>();
   #isDraining = false;
 
-  private constructor(options: WorkersOptions) {
+  private constructor(options: WorkersOptions, memory: SharedFile) {
     this.#options = options;
+    this.#memory = memory;
   }
 
   /** Listens for workers, and finds those that a killed control process has left. */
   static async open(options: WorkersOptions): Promise<Workers> {
-    const workers = new Workers(options);
+    const workers = new Workers(options, SharedFile.open(options.folder.sharedPath));
     workers.#control = await ControlSocket.open(options.folder.socketPath, (socket) => workers.#welcome(socket));
     await workers.#adopt();
     return workers;
@@ -167,6 +170,7 @@ export class Workers implements AsyncDisposable {
     this.#isDraining = true;
     await Promise.all(this.all.map((keeper) => keeper.end()));
     this.#control?.[Symbol.dispose]();
+    this.#memory[Symbol.dispose]();
   }
 
   /** Waits until survivors have called; one that does not is dealt with like any worker that is silent. */
@@ -179,6 +183,8 @@ export class Workers implements AsyncDisposable {
     if (this.#keepers.length === 0) return;
     await within(this.#everyoneCalled.promise, survivorMs, undefined);
     const found = this.#keepers.filter(({ isLinked }) => isLinked);
+    // Of those that died meanwhile nothing is to be counted any more.
+    this.#memory.keepOnly(new Set(found.flatMap(({ region }) => region ?? [])));
     const workers = found.map(({ id, pid, revision }) => ({ worker: id, pid, revision }));
     log.info("workers-adopted", `${found.length} workers of the control process before this one serve on`, { workers });
   }
@@ -188,6 +194,7 @@ export class Workers implements AsyncDisposable {
     const keeper = new WorkerKeeper({
       id,
       control: folder.socketPath,
+      memory: this.#memory,
       start,
       log,
       backoff: backoff?.(),
