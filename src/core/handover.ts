@@ -1,0 +1,121 @@
+import type { ListenerStatus } from "./figures.ts";
+import type { EndReason, SessionEnd } from "./session.ts";
+import type { RouteSettings } from "./snapshot.ts";
+import type { PeerAddress } from "./wire.ts";
+
+/** The version of all that is written down here. A process that reads another one refuses, and nothing is handed over. */
+export const handoverFormat = 1;
+
+/** A wire at rest. Its descriptor crosses beside the rest, in the order in which wires are met in a lot. */
+export type WireState = {
+  readonly peer: PeerAddress;
+  /** What the kernel has not taken yet, in base64. */
+  readonly queued: string;
+  /** Our direction ends, or has ended, once that is sent. */
+  readonly isEnding: boolean;
+  /** The peer's FIN has come and was told. */
+  readonly hasPeerEnded: boolean;
+};
+
+/** Where a scanner stands in its stream. */
+export type ScannerState = {
+  readonly messages: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly text: number;
+  readonly binary: number;
+  readonly continuations: number;
+  readonly pings: number;
+  readonly pongs: number;
+  /** Payload bytes of the current data frame that are still to come. */
+  readonly remaining: number;
+  readonly isFragmented: boolean;
+  readonly isOver: boolean;
+  readonly isInterrupted: boolean;
+  /** The beginning of a header or control frame, in base64. */
+  readonly held: string;
+};
+
+/** One side of a session. Moments are written as how long ago they were (ms), because clocks do not cross. */
+export type LegState = {
+  /** Absent if the wire is gone. */
+  readonly wire?: WireState;
+  readonly scanner: ScannerState;
+  readonly seenAgo: number;
+  readonly activeAgo: number;
+  readonly tookAgo: number;
+  readonly pingedAgo: number;
+  readonly pausedAgo: number;
+  readonly pausedMs: number;
+  readonly isPaused: boolean;
+  readonly isEnded: boolean;
+  readonly isWrittenOff: boolean;
+  readonly roundTripMs?: number;
+  readonly closeReceived?: number;
+  readonly closeReason: string;
+  readonly closeSent?: number;
+  /** A Close that waits for a frame boundary: the frame in base64, and its code. */
+  readonly pendingClose?: { readonly frame: string; readonly code: number };
+  readonly isPingPending: boolean;
+  /** Of the ping that waits for its pong; 0 if none does. */
+  readonly pingNumber: number;
+};
+
+/** Who and what a session is; it stays as it was when the session opened. */
+export type SessionIdentity = {
+  readonly id: string;
+  readonly requestId: string;
+  readonly route: string;
+  readonly upstream: string;
+  readonly endpoint: string;
+  readonly listener: string;
+  /** `address:port` of who asked. */
+  readonly client: string;
+  readonly host: string;
+  readonly target: string;
+  readonly protocol: string | undefined;
+  /** Unix milliseconds. */
+  readonly openedAt: number;
+  readonly revision: number;
+};
+
+/** What a session keeps of the route it was opened with. */
+export type SessionSettings = Pick<RouteSettings, "timeouts" | "keepalive" | "closeCodes">;
+
+/** How a closing session came to close. */
+export type ClosingState = {
+  readonly reason: EndReason;
+  readonly initiator: SessionEnd["initiator"];
+  readonly detail: string | undefined;
+};
+
+/** A session at rest. */
+export type SessionState = {
+  readonly identity: SessionIdentity;
+  readonly settings: SessionSettings;
+  readonly mayUseReservedBits: boolean;
+  readonly openedAgo: number;
+  readonly closing?: ClosingState;
+  readonly closeReason: string;
+  readonly hasFailed: boolean;
+  readonly isTearingDown: boolean;
+  readonly closeTimerAgo: number;
+  readonly client: LegState;
+  readonly upstream: LegState;
+};
+
+/** A client's connection between two requests. */
+export type ConnectionState = {
+  readonly listener: string;
+  readonly wire: WireState;
+  /** What has come of its next request, in base64. */
+  readonly input: string;
+  /** True before its first request. */
+  readonly isNew: boolean;
+};
+
+/** Sessions and connections that cross together. */
+export type Lot = { readonly sessions: readonly SessionState[]; readonly connections: readonly ConnectionState[] };
+
+/** A bound port; its descriptor crosses beside it. */
+export type ListenerState = Omit<ListenerStatus, "connections">;

@@ -1,0 +1,86 @@
+import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+
+/** What the kernel passes in one message at most (SCM_MAX_FD is 253). */
+export const mostDescriptors = 250;
+
+// Linux: sys/socket.h, and struct msghdr and cmsghdr as every 64-bit platform has them.
+const solSocket = 1;
+const scmRights = 1;
+const dontWait = 0x40;
+const noSignal = 0x4000;
+const closeOnExec = 0x40000000;
+const messageHeaderSize = 56;
+const controlHeaderSize = 16;
+const descriptorSize = 4;
+
+const messageSymbols = {
+  sendmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i64 },
+  recvmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i64 },
+} as const;
+
+/** glibc, and musl on the two architectures that Bun runs on. */
+const libraries = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+
+/** Sends descriptors of this process through a Unix socket (unix(7), SCM_RIGHTS), at most `mostDescriptors`. Throws if that fails. */
+export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
+  const control = Buffer.alloc(controlSize(descriptors.length));
+  control.writeBigUInt64LE(BigInt(controlHeaderSize + descriptors.length * descriptorSize), 0);
+  control.writeInt32LE(solSocket, 8);
+  control.writeInt32LE(scmRights, 12);
+  for (const [at, descriptor] of descriptors.entries())
+    control.writeInt32LE(descriptor, controlHeaderSize + at * descriptorSize);
+  const sent = withMessage(control, (message) => libc().sendmsg(socket, message, noSignal | dontWait));
+  if (sent !== 1) throw new Error(`${descriptors.length} descriptors could not be sent`);
+}
+
+/** Takes over the descriptors of one `sendDescriptors` that has happened already. Throws if there is none. */
+export function receiveDescriptors(socket: number): number[] {
+  const control = Buffer.alloc(controlSize(mostDescriptors));
+  const received = withMessage(control, (message) => libc().recvmsg(socket, message, dontWait | closeOnExec));
+  if (received !== 1) throw new Error("descriptors were announced that did not come");
+  const end = Number(control.readBigUInt64LE(0));
+  const descriptors: number[] = [];
+  for (let at = controlHeaderSize; at < end; at += descriptorSize) descriptors.push(control.readInt32LE(at));
+  return descriptors;
+}
+
+function controlSize(descriptors: number): number {
+  return controlHeaderSize + Math.ceil((descriptors * descriptorSize) / 8) * 8;
+}
+
+/** A message of one byte, because none is not a message. */
+function withMessage(control: Buffer, act: (message: Pointer) => number | bigint): number {
+  const byte = Buffer.alloc(1);
+  const piece = Buffer.alloc(16);
+  piece.writeBigUInt64LE(BigInt(ptr(byte)), 0);
+  piece.writeBigUInt64LE(1n, 8);
+  const message = Buffer.alloc(messageHeaderSize);
+  message.writeBigUInt64LE(BigInt(ptr(piece)), 16);
+  message.writeBigUInt64LE(1n, 24);
+  message.writeBigUInt64LE(BigInt(ptr(control)), 32);
+  message.writeBigUInt64LE(BigInt(control.length), 40);
+  const result = Number(act(ptr(message)));
+  // Pointers keep nothing alive: the buffers must outlast the call.
+  return byte.length + piece.length + message.length + control.length > 0 ? result : -1;
+}
+
+type Libc = ReturnType<typeof open>;
+let opened: Libc | undefined;
+
+/** Opened when it is first needed: nobody else pays for it. */
+function libc(): Libc {
+  opened ??= open();
+  return opened;
+}
+
+function open() {
+  if (process.platform !== "linux") throw new Error("descriptors can be passed on Linux only");
+  for (const library of libraries) {
+    try {
+      return dlopen(library, messageSymbols).symbols;
+    } catch {
+      // The C library of another system.
+    }
+  }
+  throw new Error("the C library was not found");
+}
