@@ -141,6 +141,14 @@ test("without a worker the answer is 503 and the gateway is not ready", async ()
   expect((await ask("/readyz")).status).toBe(503);
 });
 
+test("workers that end again and again are named, and fail readiness only when no worker serves", async () => {
+  view.failures = 3;
+  const reason = "worker 1 has ended 3 times in a row soon after its start";
+  expect(await ask("/readyz")).toMatchObject({ status: 200, body: { status: "ready", reason } });
+  view.state = "starting";
+  expect(await ask("/readyz")).toMatchObject({ status: 503, body: { status: "not ready", reason } });
+});
+
 test("a draining gateway is alive but not ready", async () => {
   expect((await ask("/readyz")).status).toBe(200);
   view.state = "draining";

@@ -59,7 +59,7 @@ function failing(view: ControlView): { reason?: string } {
   const found = view.workers.all.filter(({ failures }) => failures > 1);
   if (found.length === 0) return {};
   const each = found.map(
-    ({ id, failures }) => `worker ${id} has ended ${failures} times in a row without having served`,
+    ({ id, failures }) => `worker ${id} has ended ${failures} times in a row soon after its start`,
   );
   return { reason: each.join("; ") };
 }

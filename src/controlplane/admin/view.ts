@@ -46,7 +46,7 @@ export interface WorkerView {
   readonly id: string;
   readonly state: WorkerState;
   readonly pid: number | undefined;
-  /** How often it was started anew, and how often in a row without having served. */
+  /** How often it was started anew, and how often in a row within seconds of its start. */
   readonly restarts: number;
   readonly failures: number;
   /** Unix milliseconds. */

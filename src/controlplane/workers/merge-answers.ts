@@ -77,23 +77,27 @@ function mergeEndpoints(all: readonly EndpointStatus[]): readonly EndpointStatus
   const byAddress = Map.groupBy(all, ({ address }) => address);
   return [...byAddress.values()].flatMap((parts) => {
     const worst = parts.find(({ state }) => state !== "healthy" && state !== "unchecked") ?? parts[0];
-    if (worst === undefined) return [];
-    return [
-      {
-        ...worst,
-        sessions: sum(parts.map(({ sessions }) => sessions)),
-        requests: sum(parts.map(({ requests }) => requests)),
-        idleConnections: sum(parts.map(({ idleConnections }) => idleConnections)),
-        handshakes: sum(parts.map(({ handshakes }) => handshakes)),
-        answers: sum(parts.map(({ answers }) => answers)),
-        connectFailures: sum(parts.map(({ connectFailures }) => connectFailures)),
-        handshakeFailures: sum(parts.map(({ handshakeFailures }) => handshakeFailures)),
-        answerFailures: sum(parts.map(({ answerFailures }) => answerFailures)),
-        sessionFailures: sum(parts.map(({ sessionFailures }) => sessionFailures)),
-        ejections: sum(parts.map(({ ejections }) => ejections)),
-      },
-    ];
+    return worst === undefined ? [] : [{ ...worst, ...addUpCounts(parts) }];
   });
+}
+
+const endpointCounts = [
+  "sessions",
+  "requests",
+  "idleConnections",
+  "handshakes",
+  "answers",
+  "connectFailures",
+  "handshakeFailures",
+  "answerFailures",
+  "sessionFailures",
+  "ejections",
+] as const satisfies readonly (keyof EndpointStatus)[];
+
+function addUpCounts(parts: readonly EndpointStatus[]): Pick<EndpointStatus, (typeof endpointCounts)[number]> {
+  const counts = endpointCounts.map((name) => [name, sum(parts.map((part) => part[name]))] as const);
+  // Every name of the list is there.
+  return Object.fromEntries(counts) as Record<(typeof endpointCounts)[number], number>;
 }
 
 function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {

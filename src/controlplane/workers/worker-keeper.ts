@@ -24,6 +24,8 @@ import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 const callMs = 10_000;
 const verdictMs = 20_000;
 const hangUpMs = 1000;
+/** One that lived that long did not die of its start. */
+const lastingMs = 10_000;
 
 /** `starting` also between a crash and the next worker's first snapshot. */
 export type WorkerState = "starting" | "serving" | "draining" | "ended";
@@ -98,9 +100,9 @@ export class WorkerKeeper {
     return this.#restarts;
   }
 
-  /** How often it ended in a row without having served. */
+  /** How often it ended in a row within seconds of its start; 0 again once one has lasted. */
   get failures(): number {
-    return this.#failures;
+    return this.#process !== undefined && this.#hasLasted() ? 0 : this.#failures;
   }
 
   get pid(): number | undefined {
@@ -249,6 +251,10 @@ export class WorkerKeeper {
     this.#state = "ended";
   }
 
+  #hasLasted(): boolean {
+    return Date.now() - this.#startedAt >= lastingMs;
+  }
+
   #releaseRegion(): Tally | undefined {
     const region = this.#region;
     this.#region = undefined;
@@ -256,7 +262,7 @@ export class WorkerKeeper {
   }
 
   async #recover(how: string, lost: Tally | undefined): Promise<void> {
-    this.#failures = this.#state === "serving" ? 1 : this.#failures + 1;
+    this.#failures = this.#hasLasted() ? 1 : this.#failures + 1;
     this.#state = "starting";
     this.#restarts++;
     const waitMs = Math.round(this.#backoff.next(performance.now()));

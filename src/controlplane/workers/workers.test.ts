@@ -296,6 +296,19 @@ test("more workers get what is in force, and those that are too many leave their
   expect(types(workers.all[0])).toEqual(["prepare", "commit"]);
 });
 
+test("a worker that ends again and again soon after its start is counted, and tried again", async () => {
+  const { keeper, workers, heard } = await keep();
+  await using _ = keeper;
+  keeper.apply(snapshot(1));
+  for (let ends = 1; ends <= 3; ends++) {
+    await until(() => workers.all.length === ends && heard.applied.length === ends);
+    workers.all.at(-1)?.exit("exit code 1");
+    await until(() => keeper.all[0]?.failures === ends);
+  }
+  await until(() => heard.applied.length === 4);
+  expect([keeper.state, keeper.restarts]).toEqual(["serving", 3]);
+});
+
 test("what several workers answer is added up, with the worker that has each session", async () => {
   let asked = 0;
   const { keeper, heard } = await keep(

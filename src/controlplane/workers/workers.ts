@@ -9,6 +9,7 @@ import type { Backoff } from "../../kit/backoff.ts";
 import { within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import { ControlSocket } from "./control-socket.ts";
+import { KeptFigures } from "./kept-figures.ts";
 import { type AnswerOf, mergeAnswers, mergeListeners } from "./merge-answers.ts";
 import { lost, rollOut, withPorts } from "./rollout.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
@@ -47,6 +48,7 @@ export type Resumed = { readonly revision: number; readonly listeners: readonly 
 export class Workers implements AsyncDisposable {
   readonly #options: WorkersOptions;
   readonly #memory: SharedFile;
+  readonly #kept = new KeptFigures();
   #control: ControlSocket | undefined;
   #keepers: readonly WorkerKeeper[] = [];
   /** Those that are not wanted any more, until their last session has ended. */
@@ -138,13 +140,15 @@ export class Workers implements AsyncDisposable {
     return mergeAnswers(await Promise.all(answers), question.about === "sessions" ? question.limit : 0);
   }
 
-  /** The figures of each worker; those of one that does not answer are missing. */
+  /** The figures of each worker, and what those have counted that are gone. Those of one that does not answer are missing. */
   async metrics(deadlineMs: number): Promise<readonly { process: string; families: readonly MetricFamily[] }[]> {
     const reports = this.all.map(async (keeper) => {
       const asked = keeper.ask({ about: "metrics" }, deadlineMs).then(({ families }) => families);
-      return { process: `worker-${keeper.id}`, families: await asked.catch(() => []) };
+      const families = await asked.catch(() => undefined);
+      if (families !== undefined) this.#kept.note(keeper.id, families);
+      return { process: `worker-${keeper.id}`, families: families ?? [] };
     });
-    return Promise.all(reports);
+    return [...(await Promise.all(reports)), { process: "ended", families: this.#kept.families }];
   }
 
   /** Ends the sessions of all workers by `plan`, and then the workers. */
@@ -201,7 +205,7 @@ export class Workers implements AsyncDisposable {
       survivor,
       listener: {
         onCall: (caller) => this.#onCall(caller),
-        onEnded: (_, how) => this.#onEnded(how),
+        onEnded: (ended, how) => this.#onEnded(ended, how),
         onMessage: (from, message) => this.#onMessage(from, message),
       },
     });
@@ -222,6 +226,7 @@ export class Workers implements AsyncDisposable {
     const plan = this.#terms?.drain ?? { windowMs: 0, graceMs: 0, code: 1012, reason: "" };
     await keeper.drain(plan);
     this.#surplus.delete(keeper);
+    this.#kept.keep(keeper.id);
     // Its number may be wanted again.
     this.want(this.#wanted);
   }
@@ -246,7 +251,8 @@ export class Workers implements AsyncDisposable {
     void this.#work();
   }
 
-  #onEnded(how: string): void {
+  #onEnded({ id }: WorkerKeeper, how: string): void {
+    this.#kept.keep(id);
     const isFirst = this.#good === undefined && this.resumed === undefined;
     // A first worker that does not even call will not do better the next time.
     if (!isFirst || this.#isRollingOut || this.#next === undefined) return;

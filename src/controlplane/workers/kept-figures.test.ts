@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import type { MetricFamily } from "../../core/figures.ts";
+import { KeptFigures } from "./kept-figures.ts";
+
+function family(name: string, type: MetricFamily["type"], values: Readonly<Record<string, number>>): MetricFamily {
+  const list = Object.entries(values).map(([route, value]) => ({ labels: { route }, value }));
+  return { name, help: "Something.", type, values: list };
+}
+
+test("what workers counted outlives them, and is added up", () => {
+  const kept = new KeptFigures();
+  kept.note("1", [family("requests", "counter", { a: 1 })]);
+  kept.note("1", [family("requests", "counter", { a: 3, b: 1 })]);
+  expect(kept.families).toEqual([]);
+  kept.keep("1");
+  kept.keep("1");
+  kept.note("1", [family("requests", "counter", { a: 10 })]);
+  kept.keep("1");
+  expect(kept.families).toEqual([family("requests", "counter", { a: 13, b: 1 })]);
+});
+
+test("what was true of a worker that is gone is not true any more", () => {
+  const kept = new KeptFigures();
+  kept.note("1", [
+    family("sessions_open", "gauge", { a: 3 }),
+    family("process_cpu_seconds_total", "counter", { a: 1 }),
+  ]);
+  kept.keep("1");
+  expect(kept.families).toEqual([]);
+});
