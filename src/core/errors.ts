@@ -33,6 +33,7 @@ const meanings = {
   overloaded: { side: "gateway", status: 503, closeCode: 1013 },
   draining: { side: "gateway", status: 503, closeCode: 1012 },
   upstream_empty: { side: "upstream", status: 503, closeCode: 1013 },
+  upstream_full: { side: "upstream", status: 503, closeCode: 1013 },
   upstream_refused: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_lost: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_invalid: { side: "upstream", status: 502, closeCode: 1014 },

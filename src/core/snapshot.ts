@@ -62,7 +62,22 @@ export type RouteSettings = {
   readonly closeCodes: RouteCloseCodes;
   /** What happens to open sessions when this route changes or goes. A deleted route drains unless it says `close`. */
   readonly onChange: "keep" | "drain" | "close";
+  /** `usualRetry` unless it is given. */
+  readonly retry?: RetrySettings;
 };
+
+/** When an exchange is tried on another endpoint; never on the same one twice, and never after anything of it may have had an effect. */
+export type RetrySettings = {
+  /** Endpoints that are tried at most; 1 tries no other one. */
+  readonly tries: number;
+  /** How many exchanges in a hundred may be tried again, in the long run; 0 is none. */
+  readonly budget: number;
+  /** Statuses of refused WebSocket handshakes for which another endpoint is tried. */
+  readonly handshakes: readonly number[];
+};
+
+/** What holds for routes that say nothing about it. */
+export const usualRetry: RetrySettings = { tries: 3, budget: 20, handshakes: [] };
 
 export type RouteMatch = {
   /** Lower-case host names: exact, `*.example.com` (one or more labels), or empty for any host. */
@@ -125,8 +140,20 @@ export type UpstreamSettings = {
   readonly pool: { readonly idle: number; readonly idleMs: number };
   /** Absent: nothing is checked, nobody is ejected, and nobody panics. */
   readonly health?: HealthSettings;
+  /** What this upstream, and each of its endpoints, takes at once in one worker. */
+  readonly limits?: CircuitLimits;
+  readonly endpointLimits?: CircuitLimits;
   /** How long the sessions of an endpoint that goes have (ms); null: they stay. Absent: as long as in every other drain. */
   readonly drainMs?: number | null;
+};
+
+/** What may be under way at once; absent: any number. Past it an exchange gets 503 without having waited. */
+export type CircuitLimits = {
+  /** Open sessions, handshakes under way included. */
+  readonly sessions?: number;
+  readonly requests?: number;
+  /** Connections that are being made. */
+  readonly connects?: number;
 };
 
 /** One address of an upstream; `host` is a name or an address literal without brackets. */

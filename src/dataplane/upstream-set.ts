@@ -153,6 +153,21 @@ export class UpstreamSet {
         "Workers in which an endpoint is out because its traffic failed.",
         each(({ endpoint }) => (endpoint.state === "ejected" ? 1 : 0)),
       ),
+      counter(
+        "causeway_upstream_retries_total",
+        "Exchanges tried on another endpoint, and those that were not because the budget was used up.",
+        [...this.#upstreams.values()].flatMap(({ name, retries }) => [
+          { labels: { upstream: name, result: "tried" }, value: retries.tried },
+          { labels: { upstream: name, result: "over_budget" }, value: retries.over_budget },
+        ]),
+      ),
+      counter(
+        "causeway_upstream_refused_total",
+        "Exchanges that a limit of the upstream, or of all its endpoints, refused.",
+        [...this.#upstreams.values()].flatMap(({ name, refusals }) =>
+          Object.entries(refusals).map(([limit, value]) => ({ labels: { upstream: name, limit }, value })),
+        ),
+      ),
       gauge(
         "causeway_upstream_panic",
         "Workers that ignore health because too few endpoints are usable.",

@@ -161,6 +161,7 @@ describe("AC-8.2: errors of the gateway are told apart", () => {
       "tls_failed",
       "too_many_sessions",
       "upstream_connect_timeout",
+      "upstream_full",
     ]);
   });
 

@@ -241,6 +241,15 @@ const rows: readonly ParityRow[] = [
   },
   {
     covers: ["retry"],
+    says: "a route that tries no other endpoint",
+    settings: {
+      upstream: { balance: "round-robin", endpoints: ["127.0.0.1:{dead}", "127.0.0.1:{port}"] },
+      route: { retry: "off" },
+    },
+    gives: { ...no(502, "upstream_refused"), record: expect.objectContaining({ tries: 1 }) },
+  },
+  {
+    covers: ["retry"],
     says: "no endpoint that may be asked",
     settings: { route: { to: [{ upstream: "app", weight: 0 }] } },
     gives: no(503, "upstream_empty"),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { RouteSettings, WeightedUpstream } from "../../core/snapshot.ts";
+import { type RouteSettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
 import { closeCode, duration, list, map, quotedOr, text, whole, word } from "./fields.ts";
 import { filterSchema } from "./filters.ts";
 import { matchSchema } from "./match.ts";
@@ -57,6 +57,27 @@ const closeCodes = map({
   upstreamLost: closeCode().prefault(1014).describe("The upstream went away without a Close frame."),
 });
 
+const retry = z.union(
+  [
+    z.literal("off"),
+    map({
+      tries: whole(1, 10)
+        .prefault(usualRetry.tries)
+        .describe("Endpoints that are tried at most; 1 tries no other one."),
+      budget: whole(0, 100)
+        .prefault(usualRetry.budget)
+        .describe(
+          "How many of 100 exchanges with the upstream may be tried again, in each worker by itself. Ten are there to begin with, " +
+            "and one a second while there is little traffic; 0 tries none again.",
+        ),
+      handshakes: list(whole(500, 599), "[ 502, 503, 504 ]")
+        .prefault([...usualRetry.handshakes])
+        .describe("WebSocket: statuses of refused handshakes after which another endpoint is tried."),
+    }),
+  ],
+  { error: "write { tries: 3, handshakes: [ 502, 503, 504 ] }, or off" },
+);
+
 /** One member of `routes`. */
 export const routeSchema = map(
   {
@@ -70,6 +91,11 @@ export const routeSchema = map(
     timeouts: timeouts.prefault({}).describe("How long things may take; `off` switches one off."),
     keepalive: keepalive.prefault({}).describe("Pings of the gateway, or `off`."),
     closeCodes: closeCodes.prefault({}).describe("Codes of the Close frames that the gateway makes itself."),
+    retry: retry
+      .optional()
+      .describe(
+        "When another endpoint is tried: after a connect that failed, and where nothing was sent yet. Never the same one twice. `off` tries none.",
+      ),
     onChange: word("keep", "drain", "close")
       .prefault("keep")
       .describe(
@@ -101,6 +127,7 @@ export function routeSettings(name: string, route: Route): RouteSettings {
     keepalive: keepalive === "off" ? { pingMs: 0, misses: 3 } : { pingMs: keepalive.ping, misses: keepalive.misses },
     closeCodes: route.closeCodes,
     onChange: route.onChange,
+    ...(route.retry === undefined ? {} : { retry: route.retry === "off" ? { ...usualRetry, tries: 1 } : route.retry }),
   };
 }
 

@@ -42,3 +42,17 @@ test.each(cases)(
     expect(endpoint.status.connectFailures).toBe(1);
   },
 );
+
+test("a connection that is being made is counted until it is there or has failed", async () => {
+  const endpoint = new Endpoint<never>({ host: "127.0.0.1", port: 1, weight: 1 }, { idle: 0, idleMs: 0 });
+  const dialled = Promise.withResolvers<never>();
+  const attempt = connect({
+    exchange: makeExchange({ kind: "request" }),
+    endpoint,
+    parts: { wheel: new TimerWheel({ clock: "simulated" }), upstream: () => undefined, dial: () => dialled.promise },
+  });
+  expect(endpoint.connecting).toBe(1);
+  dialled.reject(new GatewayError("upstream_refused", "nobody listens"));
+  await attempt.catch(() => {});
+  expect(endpoint.connecting).toBe(0);
+});

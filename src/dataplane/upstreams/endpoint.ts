@@ -17,6 +17,8 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   weight: number;
   sessions = 0;
   requests = 0;
+  /** Connections that are being made. */
+  connecting = 0;
   /** What all workers have lent; undefined if there is only one. */
   leases: LeaseCounts | undefined;
   /** Handshakes and requests that it has answered. */
@@ -43,6 +45,11 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   }
 
   /** Those of all workers. */
+  /** Connections that wait for their next request. */
+  get idle(): number {
+    return this.pool.size;
+  }
+
   get load(): number {
     return this.ownLoad + (this.leases?.others ?? 0);
   }

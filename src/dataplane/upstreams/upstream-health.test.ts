@@ -60,7 +60,7 @@ class Bench {
   get offered(): number[] {
     const found = new Set<number>();
     for (let turn = 0; turn < 20; turn++) {
-      using lease = this.upstream.lease("requests", new Set());
+      using lease = this.upstream.lease("requests", 0);
       found.add(lease.endpoint.port);
     }
     return [...found].sort();
@@ -129,7 +129,7 @@ test("with fewer usable endpoints than the share for panic all are offered, and 
 test("a panic share of 0 offers nothing where nothing is healthy", () => {
   const bench = new Bench(settings(1, { panic: 0 }));
   bench.upstream.judge(verdict(1, { health: "unhealthy" }));
-  expect(() => bench.upstream.lease("requests", new Set())).toThrow("no endpoint to offer");
+  expect(() => bench.upstream.lease("requests", 0)).toThrow("no endpoint to offer");
 });
 
 const steps: readonly { step: TrafficStep; limit: number; why: string }[] = [

@@ -5,9 +5,11 @@ import { type EndpointSettings, formatAddress, type UpstreamSettings } from "../
 import type { SharedMemory } from "../../kit/shared-memory.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { type Balancer, LeastSessions, RoundRobin } from "./balancer.ts";
+import { type CircuitLimit, limitInTheWay, totalLoad, upstreamFull } from "./circuit.ts";
 import { Endpoint } from "./endpoint.ts";
 import { LeaseCounts } from "./lease-counts.ts";
 import type { Pooled } from "./pool.ts";
+import { RetryBudget } from "./retry-budget.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
 
 /** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
@@ -60,10 +62,15 @@ export class Upstream<Connection extends Pooled> {
   /** No longer configured, but still in use. */
   #leaving: readonly Endpoint<Connection>[] = [];
   readonly #parts: UpstreamParts;
+  /** Further tries, and those that the budget refused; and exchanges that a limit refused. */
+  readonly retries = { tried: 0, over_budget: 0 };
+  readonly refusals = { sessions: 0, requests: 0, connects: 0 };
+  readonly #retryBudget: RetryBudget;
 
   constructor(settings: UpstreamSettings, parts: UpstreamParts = {}) {
     this.name = settings.name;
     this.#parts = parts;
+    this.#retryBudget = new RetryBudget(() => parts.wheel?.clock() ?? 0);
     this.#settings = settings;
     this.#balancer = createBalancer(settings.balance);
     this.update(settings);
@@ -127,19 +134,28 @@ export class Upstream<Connection extends Pooled> {
     return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.ownLoad === 0);
   }
 
-  /** True if there is another endpoint to try than these. */
-  hasOther(tried: ReadonlySet<Endpoint<Connection>>): boolean {
-    return this.#offered.some((endpoint) => !tried.has(endpoint));
+  /**
+   * Lends an endpoint; throws `upstream_empty` if there is none, and `upstream_full` if the limits leave none. Counts until it is disposed.
+   * `retryPercent` of such an exchange may be tried again.
+   */
+  lease(what: "sessions" | "requests", retryPercent: number): Lease<Connection> {
+    this.#retryBudget.earn(retryPercent);
+    if (this.#offered.length === 0)
+      throw new GatewayError("upstream_empty", `the upstream ${this.name} has no endpoint to offer`);
+    const roomy = this.#withRoom(what, this.#offered);
+    if (typeof roomy !== "string") return this.#lend(what, roomy);
+    this.refusals[roomy]++;
+    throw upstreamFull(this.name, roomy);
   }
 
-  /** Lends an endpoint that is not in `tried`; throws `upstream_empty` if there is none. Counts until it is disposed. */
-  lease(what: "sessions" | "requests", tried: ReadonlySet<Endpoint<Connection>>): Lease<Connection> {
-    const candidates = tried.size === 0 ? this.#offered : this.#offered.filter((endpoint) => !tried.has(endpoint));
-    if (candidates.length === 0)
-      throw new GatewayError("upstream_empty", `the upstream ${this.name} has no endpoint to offer`);
-    const endpoint =
-      candidates.length === 1 ? (candidates[0] as Endpoint<Connection>) : this.#balancer.pick(candidates);
-    return new Lease(endpoint, what);
+  /** Lends one that is not in `tried`; undefined if there is none, or the budget for further tries is used up. */
+  leaseOther(what: "sessions" | "requests", tried: ReadonlySet<Endpoint<Connection>>): Lease<Connection> | undefined {
+    const untried = this.#offered.filter((endpoint) => !tried.has(endpoint));
+    const roomy = untried.length === 0 ? untried : this.#withRoom(what, untried);
+    if (typeof roomy === "string" || roomy.length === 0) return undefined;
+    const isGranted = this.#retryBudget.take();
+    this.retries[isGranted ? "tried" : "over_budget"]++;
+    return isGranted ? this.#lend(what, roomy) : undefined;
   }
 
   /** Ends idle connections that are too old. `now` in milliseconds. */
@@ -151,6 +167,32 @@ export class Upstream<Connection extends Pooled> {
   get status(): UpstreamStatus {
     const endpoints = [...this.#endpoints, ...this.#leaving].map((endpoint) => endpoint.status);
     return { name: this.name, balance: this.#settings.balance, isPanicking: this.#isPanicking, endpoints };
+  }
+
+  /** Chooses among these, of which there is at least one. */
+  #lend(what: "sessions" | "requests", candidates: readonly Endpoint<Connection>[]): Lease<Connection> {
+    const [only] = candidates;
+    return new Lease(candidates.length === 1 && only !== undefined ? only : this.#balancer.pick(candidates), what);
+  }
+
+  /** Those of them that may get one more, or the limit that leaves none. */
+  #withRoom(
+    what: "sessions" | "requests",
+    candidates: readonly Endpoint<Connection>[],
+  ): readonly Endpoint<Connection>[] | CircuitLimit {
+    const { limits, endpointLimits } = this.#settings;
+    if (limits !== undefined) {
+      const inTheWay = limitInTheWay(what, totalLoad([...this.#endpoints, ...this.#leaving]), limits);
+      if (inTheWay !== undefined) return inTheWay;
+    }
+    if (endpointLimits === undefined) return candidates;
+    let last: CircuitLimit = what;
+    const roomy = candidates.filter((endpoint) => {
+      const inTheWay = limitInTheWay(what, endpoint, endpointLimits);
+      last = inTheWay ?? last;
+      return inTheWay === undefined;
+    });
+    return roomy.length === 0 ? last : roomy;
   }
 
   #leave(endpoint: Endpoint<Connection>): void {
