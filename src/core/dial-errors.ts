@@ -16,3 +16,18 @@ export function connectTimedOut(address: string, timeoutMs: number): GatewayErro
     cause: inner,
   });
 }
+
+/** The certificate it shows is not accepted. Nothing was sent. */
+export function certificateRefused(address: string, cause: unknown): GatewayError {
+  const inner = new Error(`the certificate of ${address} is not accepted`, { cause });
+  return new GatewayError("upstream_certificate", "the upstream cannot be trusted", { canRetry: true, cause: inner });
+}
+
+/** It accepted the connection and no TLS handshake. Nothing was sent. */
+export function secureDialFailed(address: string, cause: unknown): GatewayError {
+  const inner = new Error(`the TLS handshake with ${address} failed`, { cause });
+  return new GatewayError("upstream_tls", "the upstream cannot be spoken to over TLS", {
+    canRetry: true,
+    cause: inner,
+  });
+}

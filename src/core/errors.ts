@@ -37,6 +37,8 @@ const meanings = {
   upstream_refused: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_lost: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_invalid: { side: "upstream", status: 502, closeCode: 1014 },
+  upstream_tls: { side: "upstream", status: 502, closeCode: 1014 },
+  upstream_certificate: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_bad_handshake: { side: "upstream", status: 502, closeCode: 1014 },
   upstream_connect_timeout: { side: "upstream", status: 504, closeCode: 1014 },
   upstream_timeout: { side: "upstream", status: 504, closeCode: 1014 },

@@ -1,6 +1,6 @@
 import type { FilterSettings } from "./filter-settings.ts";
 import type { HealthSettings } from "./health-settings.ts";
-import type { KeyPair, ListenerTls } from "./tls-settings.ts";
+import type { KeyPair, ListenerTls, UpstreamTls } from "./tls-settings.ts";
 
 /** The whole desired state of the data plane: checked, frozen, numbered, and plain data that can cross to another process. */
 export type Snapshot = {
@@ -136,6 +136,8 @@ export type UpstreamSettings = {
   readonly name: string;
   readonly endpoints: readonly EndpointSettings[];
   readonly balance: "least-sessions" | "round-robin";
+  /** How endpoints that are `isSecure` are spoken to. */
+  readonly tls?: UpstreamTls;
   /** Idle HTTP connections kept for reuse. */
   readonly pool: { readonly idle: number; readonly idleMs: number };
   /** Absent: nothing is checked, nobody is ejected, and nobody panics. */
@@ -160,6 +162,8 @@ export type CircuitLimits = {
 export type EndpointSettings = {
   readonly host: string;
   readonly port: number;
+  /** True if it speaks TLS. */
+  readonly isSecure?: boolean;
   /** 1 to 1000; 0 takes no new exchanges. */
   readonly weight: number;
 };

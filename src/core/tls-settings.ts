@@ -51,3 +51,16 @@ export type ClientCertificateSettings =
       /** Lists of revoked certificates: PEM. */
       readonly crl?: string;
     };
+
+/** How the endpoints of an upstream are spoken to over TLS. */
+export type UpstreamTls = {
+  /** The authorities that are believed: PEM. Absent: those that everybody believes. */
+  readonly ca?: string;
+  /** The name that is asked for and verified; absent: the endpoint's own. */
+  readonly serverName?: string;
+  /** The id of the key pair that is shown to an endpoint that asks for one. */
+  readonly certificate?: string;
+  /** `ca` accepts another name than the one asked for, and `off` accepts anything. */
+  readonly verify: "full" | "ca" | "off";
+  readonly minVersion: TlsVersion;
+};

@@ -1,7 +1,8 @@
 import type { Issue } from "../core/issue.ts";
 import type { Snapshot } from "../core/snapshot.ts";
-import type { ListenerTls } from "../core/tls-settings.ts";
+import type { KeyPair, ListenerTls } from "../core/tls-settings.ts";
 import { CertificateTable } from "./net/certificate-table.ts";
+import { SecureDial } from "./net/secure-dial.ts";
 
 /** The certificates of listeners that speak TLS, by the names of the listeners. */
 export type CertificateTables = ReadonlyMap<string, CertificateTable>;
@@ -11,18 +12,48 @@ export function buildTables(
   snapshot: Snapshot,
   before: CertificateTables,
 ): CertificateTables | { readonly issue: Issue } {
-  const pairs = new Map(snapshot.certificates?.map((pair) => [pair.id, pair]));
+  const pairs = pairsOf(snapshot);
   const tables = new Map<string, CertificateTable>();
   for (const { name, tls } of snapshot.listeners) {
     if (tls === undefined) continue;
     try {
       tables.set(name, CertificateTable.build(tls, pairs, before.get(name)));
     } catch (error) {
-      const says = `TLS cannot be set up: ${error instanceof Error ? error.message : String(error)}`;
-      return { issue: { severity: "error", at: { source: "configuration", path: `listeners.${name}.tls` }, says } };
+      return { issue: unusable(`listeners.${name}.tls`, error) };
     }
   }
   return tables;
+}
+
+/** How the upstreams that speak TLS are spoken to, by their names. */
+export type SecureDials = ReadonlyMap<string, SecureDial>;
+
+/** Prepares the same for upstreams. */
+export function buildDials(snapshot: Snapshot, before: SecureDials): SecureDials | { readonly issue: Issue } {
+  const pairs = pairsOf(snapshot);
+  const dials = new Map<string, SecureDial>();
+  for (const { name, tls } of snapshot.upstreams) {
+    if (tls === undefined) continue;
+    const known = before.get(name);
+    try {
+      dials.set(
+        name,
+        known !== undefined && Bun.deepEquals(known.settings, tls) ? known : SecureDial.build(tls, pairs),
+      );
+    } catch (error) {
+      return { issue: unusable(`upstreams.${name}.tls`, error) };
+    }
+  }
+  return dials;
+}
+
+function pairsOf({ certificates }: Snapshot): ReadonlyMap<string, KeyPair> {
+  return new Map(certificates?.map((pair) => [pair.id, pair]));
+}
+
+function unusable(path: string, error: unknown): Issue {
+  const says = `TLS cannot be set up: ${error instanceof Error ? error.message : String(error)}`;
+  return { severity: "error", at: { source: "configuration", path }, says };
 }
 
 /** True if a port that was bound with one can go on with the other: certificates may change, and the handshake's own terms may not. */

@@ -7,7 +7,7 @@ import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
-import { buildTables, type CertificateTables } from "./certificate-tables.ts";
+import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Drain } from "./drain.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
@@ -59,6 +59,7 @@ type Change = {
   readonly snapshot: Snapshot;
   readonly compiled: CompiledRoutes;
   readonly tables: CertificateTables;
+  readonly dials: SecureDials;
   readonly fresh: ReadonlyMap<string, Listener>;
   readonly terms: ApplyTerms;
 };
@@ -148,26 +149,28 @@ export class Gateway implements AsyncDisposable {
     }
     const tables = buildTables(snapshot, this.#tables);
     if ("issue" in tables) return { issues: [tables.issue] };
+    const dials = buildDials(snapshot, this.#upstreams.secure);
+    if ("issue" in dials) return { issues: [dials.issue] };
     const opened = this.#openListeners(snapshot.listeners, tables);
     if ("issue" in opened) return { issues: [opened.issue] };
     const { fresh } = opened;
     return {
       revision: snapshot.revision,
       listeners: snapshot.listeners.flatMap(({ name }) => (fresh.get(name) ?? this.#listeners.get(name))?.status ?? []),
-      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, tables, fresh, terms }),
+      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, tables, dials, fresh, terms }),
       abandon: () => {
         for (const listener of fresh.values()) listener.close();
       },
     };
   }
 
-  #commit({ snapshot, compiled, tables, fresh, terms }: Change): void {
+  #commit({ snapshot, compiled, tables, dials, fresh, terms }: Change): void {
     const before = this.#compiled.routes;
     this.#compiled = compiled;
     this.#tables = tables;
     this.#takeOver(snapshot.listeners, fresh, terms);
     this.#endpointDrains.terms = terms.drain;
-    this.#upstreams.update(snapshot.upstreams);
+    this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
   }

@@ -5,11 +5,12 @@ import type { UpstreamSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
+import type { SecureDials } from "./certificate-tables.ts";
 import { counter, gauge } from "./figures.ts";
-import type { ForwardParts } from "./forward/forward.ts";
+import type { ForwardDial, ForwardParts } from "./forward/forward.ts";
 import type { ClientConnection } from "./http1/client-connection.ts";
 import type { Descriptors } from "./net/descriptors.ts";
-import { type DialOptions, dial } from "./net/dial.ts";
+import { dial } from "./net/dial.ts";
 import type { WireKeeper } from "./net/socket-wire.ts";
 import type { SessionIdentity } from "./relay/session.ts";
 import { Upstream, type UpstreamParts } from "./upstreams/upstream.ts";
@@ -33,6 +34,7 @@ export class UpstreamSet {
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
   readonly #keeper: WireKeeper;
   readonly #parts: UpstreamParts;
+  #secure: SecureDials = new Map();
   /** By `upstream address`: those that say something, of endpoints that may not be configured yet. */
   readonly #verdicts = new Map<string, EndpointVerdict>();
 
@@ -53,8 +55,17 @@ export class UpstreamSet {
     return [...this.#upstreams.values()].map((upstream) => upstream.status);
   }
 
+  /** How upstreams that speak TLS are spoken to. */
+  get secure(): SecureDials {
+    return this.#secure;
+  }
+
   /** Takes over new settings. */
-  update(wanted: readonly UpstreamSettings[]): void {
+  update(wanted: readonly UpstreamSettings[], secure: SecureDials = new Map()): void {
+    const renewed = new Set(
+      wanted.map(({ name }) => name).filter((name) => secure.get(name) !== this.#secure.get(name)),
+    );
+    this.#secure = secure;
     const names = new Set(wanted.map((settings) => settings.name));
     for (const [name, upstream] of this.#upstreams) {
       if (names.has(name)) continue;
@@ -65,6 +76,7 @@ export class UpstreamSet {
       const upstream = this.#upstreams.get(settings.name);
       if (upstream === undefined) this.#upstreams.set(settings.name, new Upstream(settings, this.#parts));
       else upstream.update(settings);
+      if (renewed.has(settings.name)) upstream?.renewPools();
     }
     for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
   }
@@ -176,12 +188,13 @@ export class UpstreamSet {
     ];
   }
 
-  async #dial(options: Omit<DialOptions, "keeper">): Promise<Wire> {
+  async #dial(options: ForwardDial): Promise<Wire> {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
     try {
       const { to, receiver, wheel, timeoutMs } = options;
-      return await dial({ to, receiver, wheel, timeoutMs, keeper: this.#keeper });
+      const secure = to.isSecure ? this.#secure.get(options.upstream) : undefined;
+      return await dial({ to, receiver, wheel, timeoutMs, secure, keeper: this.#keeper });
     } catch (error) {
       this.#descriptors.closed();
       throw error;

@@ -160,7 +160,9 @@ describe("AC-8.2: errors of the gateway are told apart", () => {
       "plain_http",
       "tls_failed",
       "too_many_sessions",
+      "upstream_certificate",
       "upstream_connect_timeout",
+      "upstream_tls",
       "upstream_full",
     ]);
   });

@@ -6,7 +6,7 @@ import type { Snapshot } from "../../src/core/snapshot.ts";
 import { Gateway } from "../../src/dataplane/gateway.ts";
 import type { TimerWheel } from "../../src/kit/timer-wheel.ts";
 import { RawClient } from "./raw-client.ts";
-import { markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
+import { isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 /** A gateway in our own configuration's words, as plain objects; what is left out is plain. */
@@ -79,14 +79,17 @@ export class GatewayFixture implements AsyncDisposable {
 
 /** A snapshot as the control process would make it of a file that says this. Throws what is wrong with it. */
 export function snapshotOf(settings: FixtureSettings): Snapshot {
-  const endpoints = (settings.to ?? []).map(({ port }) => `127.0.0.1:${port}`);
+  const endpoints = (settings.to ?? []).map(({ port }) =>
+    isSecurePort(port) ? `wss://127.0.0.1:${port}` : `127.0.0.1:${port}`,
+  );
+  const trust = endpoints.some((endpoint) => endpoint.startsWith("wss:")) ? { tls: { ca: "authority.pem" } } : {};
   const routes = settings.routes ?? { all: settings.route ?? {} };
   const certificates = [{ cert: "site.pem", key: "site.key" }];
   const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : {};
   const text = JSON.stringify({
     listeners: { web: { address: "127.0.0.1:0", ...tls, ...settings.listener } },
     upstreams: {
-      app: { endpoints: endpoints.length === 0 ? ["127.0.0.1:1"] : endpoints, ...settings.upstream },
+      app: { endpoints: endpoints.length === 0 ? ["127.0.0.1:1"] : endpoints, ...trust, ...settings.upstream },
       ...settings.upstreams,
     },
     routes: Object.fromEntries(Object.entries(routes).map(([name, route]) => [name, withTarget(route)])),

@@ -1,5 +1,6 @@
 import { acceptFor } from "../../src/core/websocket-handshake.ts";
 import { type HttpMessage, header, readRequest } from "./http-message.ts";
+import { backendTls, markPlain, markSecure } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 /** What a backend does with each connection. */
@@ -11,11 +12,12 @@ export class ScriptedBackend implements AsyncDisposable {
   readonly #listener: Bun.TCPSocketListener<BackendConnection>;
   readonly #failures: unknown[] = [];
 
-  private constructor(script: Script) {
+  private constructor(script: Script, tls: Bun.TLSOptions | undefined) {
     this.#listener = Bun.listen<BackendConnection>({
       hostname: "127.0.0.1",
       port: 0,
       allowHalfOpen: true,
+      ...(tls === undefined ? {} : { tls }),
       socket: {
         open: (socket) => {
           const connection = new BackendConnection(socket);
@@ -29,14 +31,19 @@ export class ScriptedBackend implements AsyncDisposable {
           socket.data.hasEnded = true;
         },
         close(socket) {
+          // A TLS handshake that came to nothing never opened.
+          if (socket.data === undefined) return;
           socket.data.hasEnded = socket.data.isClosed = true;
         },
       },
     });
+    if (tls === undefined) markPlain(this.port);
+    else markSecure(this.port);
   }
 
-  static open(script: Script): ScriptedBackend {
-    return new ScriptedBackend(script);
+  /** With `tls` it speaks TLS, and gateways of the tests know it. */
+  static open(script: Script, tls: Bun.TLSOptions | undefined = backendTls): ScriptedBackend {
+    return new ScriptedBackend(script, tls);
   }
 
   get port(): number {

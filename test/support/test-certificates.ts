@@ -41,3 +41,6 @@ export function markPlain(port: number): void {
 export function isSecurePort(port: number): boolean {
   return secure.has(port);
 }
+
+/** The same tests can be run with backends that speak TLS: CAUSEWAY_TEST_TO=wss. */
+export const backendTls: Bun.TLSOptions | undefined = process.env.CAUSEWAY_TEST_TO === "wss" ? testSite() : undefined;

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { ClientOptions, ServerOptions, WebSocket as Socket } from "ws";
 import { within } from "../../src/kit/sleep.ts";
-import { isSecurePort, testAuthority } from "./test-certificates.ts";
+import { backendTls, isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 
 // Bun puts an implementation of its own in the place of "ws"; its file is the real one, a peer that is independent of us.
 const { WebSocket, WebSocketServer }: typeof import("ws") = await import(
@@ -89,14 +90,20 @@ export class WsApp implements AsyncDisposable {
     onPeer: (peer: WsPeer, request: IncomingMessage) => void = () => {},
     options: ServerOptions = {},
   ): Promise<WsApp> {
-    const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false, ...options });
+    const secure = backendTls === undefined ? undefined : createServer({ ...testSite() });
+    const where = secure === undefined ? { host: "127.0.0.1", port: 0 } : { server: secure };
+    const server = new WebSocketServer({ ...where, perMessageDeflate: false, ...options });
     const app = new WsApp(server);
     server.on("connection", (socket, request) => {
       const peer = new WsPeer(socket);
       app.peers.push(peer);
       onPeer(peer, request);
     });
-    await new Promise((resolve) => server.on("listening", resolve));
+    const listening = new Promise((resolve) => server.on("listening", resolve));
+    secure?.listen(0, "127.0.0.1");
+    await listening;
+    if (secure === undefined) markPlain(app.port);
+    else markSecure(app.port);
     return app;
   }
 

@@ -18,8 +18,27 @@ export function parseListenAddress(text: string): Address | Misread {
   return new Misread(`"${parts.host}" is no address of this machine`, listenHint);
 }
 
-/** Reads the address of an endpoint: a name or an IP literal, and a port. */
-export function parseEndpointAddress(text: string): Address | Misread {
+/** The address of an endpoint; `isSecure` only if it was written with a scheme. */
+export type EndpointAddress = Address & { readonly isSecure?: boolean };
+
+/** Reads the address of an endpoint: a name or an IP literal, and a port; or a URL without a path. */
+export function parseEndpointAddress(text: string): EndpointAddress | Misread {
+  const [, scheme, rest = ""] = /^(https?|wss?):\/\/(.*?)\/?$/i.exec(text) ?? [];
+  if (scheme === undefined) return parseHostAndPort(text);
+  if (/[/?#@]/.test(rest)) {
+    const [host = ""] = rest.split(/[/?#]/);
+    return new Misread(
+      `"${text}" is more than an address`,
+      `write ${scheme}://${host.replace(/^.*@/, "")}, and rewrite the path in a route`,
+    );
+  }
+  const isSecure = /s$/i.test(scheme);
+  const hasPort = /:\d+$/.test(rest) && isIP(rest) === 0;
+  const address = parseHostAndPort(hasPort ? rest : `${rest}:${isSecure ? 443 : 80}`);
+  return address instanceof Misread ? address : { ...address, isSecure };
+}
+
+function parseHostAndPort(text: string): Address | Misread {
   const parts = splitAddress(text, endpointHint);
   if (parts instanceof Misread) return parts;
   if (parts.port === 0) return new Misread("port 0 cannot be connected to", endpointHint);

@@ -15,6 +15,7 @@ import { type Route, routeSchema, routeSettings } from "./routes.ts";
 import { configurationSchema } from "./schema.ts";
 import { checkTopLevel, type Draft, type Entries, readEntries, readSection, report } from "./sections.ts";
 import { formatPath, type Path, type Tree, valueSpotOf } from "./tree.ts";
+import { readUpstreamTls } from "./upstream-tls.ts";
 import { upstreamSchema, upstreamSettings } from "./upstreams.ts";
 import { readYaml } from "./yaml-text.ts";
 
@@ -88,15 +89,16 @@ function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean })
   const upstreams = readEntries(draft, "upstreams", { schema: upstreamSchema, memory: memory.upstreams });
   const routes = readEntries(draft, "routes", { schema: routeSchema, memory: memory.routes });
   const pairs = new Map<string, KeyPair>();
-  const tls = readListenerTls(listeners, { draft, ring: given.ring, environment: given.environment, pairs });
+  const sources = { draft, ring: given.ring, environment: given.environment, pairs };
+  const tls = { listeners: readListenerTls(listeners, sources), upstreams: readUpstreamTls(upstreams, sources) };
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
   if (admin === undefined || workers === undefined || log === undefined || drain === undefined) return undefined;
   return {
     model: {
-      listeners: settingsOf(listeners, (name, listener) => listenerSettings(name, listener, tls.get(name))),
+      listeners: settingsOf(listeners, (name, listener) => listenerSettings(name, listener, tls.listeners.get(name))),
       routes: settingsOf(routes, routeSettings),
-      upstreams: settingsOf(upstreams, upstreamSettings),
+      upstreams: settingsOf(upstreams, (name, upstream) => upstreamSettings(name, upstream, tls.upstreams.get(name))),
       ...(pairs.size === 0 ? {} : { certificates: [...pairs.values()] }),
     },
     settings: { workers, admin, log, drain: drainSettings(drain) },

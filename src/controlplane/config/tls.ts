@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { list, map, text, word } from "./fields.ts";
+import { parseHostName } from "./addresses.ts";
+import { list, map, parsed, text, word } from "./fields.ts";
 
 const file = (what: string) => text(`write the path of ${what}`).min(1, { error: `write the path of ${what}` });
 
@@ -62,4 +63,34 @@ export const listenerTlsSchema = map(
     clientCertificates: clientCertificates.prefault({}).describe("Whether clients have to show a certificate."),
   },
   "a map such as { certificates: [ { cert: tls/site.pem, key: tls/site.key } ] }",
+);
+
+/** `tls` of an upstream. Paths of files are relative to the file that they stand in. */
+export const upstreamTlsSchema = map(
+  {
+    ca: file("a PEM file")
+      .optional()
+      .describe("The authorities that are believed. Those that browsers believe unless given."),
+    serverName: parsed({
+      write: "write a host name",
+      title: "host",
+      parse: parseHostName,
+    })
+      .optional()
+      .describe("The name that is asked for and that the certificate has to have; that of the endpoint unless given."),
+    cert: file("a PEM file")
+      .optional()
+      .describe("Certificate that is shown to endpoints that ask for one. Needs `key`."),
+    key: file("a PEM file").optional().describe("Its private key."),
+    passphrase: passphrase.describe(
+      "For a key that is encrypted. A map with the key below takes it from the environment.",
+    ),
+    verify: word("full", "ca", "off")
+      .prefault("full")
+      .describe(
+        "`full`: authority and name. `ca`: the authority alone. `off`: nothing, so that anybody can pose as the endpoint.",
+      ),
+    minVersion: tlsVersion().prefault("TLSv1.2").describe("The oldest version of TLS that is accepted."),
+  },
+  "a map such as { ca: tls/internal.pem }",
 );

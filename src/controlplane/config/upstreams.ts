@@ -1,9 +1,11 @@
 import { z } from "zod";
 import type { HealthSettings } from "../../core/health-settings.ts";
-import type { CircuitLimits, UpstreamSettings } from "../../core/snapshot.ts";
+import type { EndpointSettings, UpstreamSettings } from "../../core/snapshot.ts";
+import type { UpstreamTls } from "../../core/tls-settings.ts";
 import { parseEndpointAddress } from "./addresses.ts";
 import { duration, list, map, parsed, whole, word } from "./fields.ts";
 import { checkSettings, ejectionSchema, ejectionSettings, endpointDrainSchema, healthSchema } from "./health.ts";
+import { upstreamTlsSchema } from "./tls.ts";
 
 /** What an endpoint weighs that says nothing about it. */
 const usualWeight = 100;
@@ -15,7 +17,7 @@ const endpoint = z.union(
   [
     address(),
     map({
-      address: address().describe("Name or IP address, and port."),
+      address: address().describe("Name or IP address, and port; or `https://` or `wss://` and the same, for TLS."),
       weight: whole(0, 1000)
         .prefault(usualWeight)
         .describe("Share in relation to the other endpoints; 0 takes nothing new, 50 half of the usual."),
@@ -24,22 +26,15 @@ const endpoint = z.union(
   { error: "write host:port, or { address: host:port, weight: 50 }" },
 );
 
-/** What may be under way at once. */
-const circuitLimits = () =>
-  map({
-    sessions: whole(1, 10_000_000).optional().describe("Open sessions, handshakes under way included."),
-    requests: whole(1, 10_000_000)
-      .optional()
-      .describe("HTTP requests that wait for their answer, or for the end of it."),
-    connects: whole(1, 10_000_000).optional().describe("Connections that are being made."),
-  }).optional();
-
 /** One member of `upstreams`. */
 export const upstreamSchema = map(
   {
     endpoints: list(endpoint, "[ 127.0.0.1:8888 ]")
       .min(1, { error: "write at least one endpoint, such as [ 127.0.0.1:8888 ]" })
-      .describe("Where the application listens."),
+      .describe("Where the application listens: `host:port`, or a URL such as `https://app.internal` without a path."),
+    tls: upstreamTlsSchema
+      .optional()
+      .describe("How TLS is spoken with endpoints. With it, endpoints without a scheme speak TLS as well."),
     balance: word("least-sessions", "round-robin")
       .prefault("least-sessions")
       .describe(
@@ -60,41 +55,40 @@ export const upstreamSchema = map(
     panic: whole(0, 100)
       .prefault(10)
       .describe("Percent of usable endpoints below which health is ignored and all are tried; 0 never does that."),
-    limits: circuitLimits().describe(
-      "What the whole upstream takes at once, in each worker by itself. Past it a client gets 503 at once, with `Retry-After`.",
-    ),
-    endpointLimits: circuitLimits().describe("What each endpoint takes; one that is full is passed over."),
     drain: endpointDrainSchema,
   },
   "a map such as { endpoints: [ 127.0.0.1:8888 ] }",
 );
 
-/** An upstream for the model. */
-export function upstreamSettings(name: string, upstream: z.output<typeof upstreamSchema>): UpstreamSettings {
+/** An upstream for the model; `tls` is what its files came to. */
+export function upstreamSettings(
+  name: string,
+  upstream: z.output<typeof upstreamSchema>,
+  tls: UpstreamTls | undefined,
+): UpstreamSettings {
   return {
     name,
-    endpoints: upstream.endpoints.map((endpoint) =>
-      "address" in endpoint ? { ...endpoint.address, weight: endpoint.weight } : { ...endpoint, weight: usualWeight },
-    ),
+    endpoints: upstream.endpoints.map((endpoint) => endpointSettings(endpoint, upstream.tls !== undefined)),
     balance: upstream.balance,
+    ...(tls === undefined ? {} : { tls }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
     health: healthOf(upstream),
-    ...(upstream.limits === undefined ? {} : { limits: circuit(upstream.limits) }),
-    ...(upstream.endpointLimits === undefined ? {} : { endpointLimits: circuit(upstream.endpointLimits) }),
     ...(upstream.drain === undefined ? {} : { drainMs: upstream.drain }),
   };
 }
 
-function circuit({
-  sessions,
-  requests,
-  connects,
-}: NonNullable<z.output<ReturnType<typeof circuitLimits>>>): CircuitLimits {
-  return {
-    ...(sessions === undefined ? {} : { sessions }),
-    ...(requests === undefined ? {} : { requests }),
-    ...(connects === undefined ? {} : { connects }),
-  };
+function endpointSettings(
+  endpoint: z.output<typeof upstreamSchema>["endpoints"][number],
+  isUsuallySecure: boolean,
+): EndpointSettings {
+  const { address, weight } = "address" in endpoint ? endpoint : { address: endpoint, weight: usualWeight };
+  const { isSecure = isUsuallySecure, host, port } = address;
+  return { host, port, weight, ...(isSecure ? { isSecure } : {}) };
+}
+
+/** True if TLS is spoken with any of its endpoints. */
+export function speaksTls({ endpoints, tls }: Pick<z.output<typeof upstreamSchema>, "endpoints" | "tls">): boolean {
+  return endpoints.some((endpoint) => endpointSettings(endpoint, tls !== undefined).isSecure);
 }
 
 function healthOf(upstream: z.output<typeof upstreamSchema>): HealthSettings {

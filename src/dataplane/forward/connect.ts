@@ -7,16 +7,15 @@ import type { Attempt } from "./forward.ts";
 export async function connect(attempt: Attempt): Promise<{ connection: ClientConnection; wire: Wire }> {
   const { exchange, parts, endpoint } = attempt;
   let wire: Wire;
-  endpoint.connecting++;
   try {
     const { wheel } = parts;
-    wire = await parts.dial({ to: endpoint, receiver: silentReceiver, wheel, timeoutMs: dialTimeLeft(attempt) });
+    const upstream = exchange.notes.upstream ?? "";
+    const timeoutMs = dialTimeLeft(attempt);
+    wire = await parts.dial({ upstream, to: endpoint, receiver: silentReceiver, wheel, timeoutMs });
   } catch (error) {
     // That the gateway itself has no descriptors left says nothing of the endpoint.
     if (!(error instanceof GatewayError) || error.side === "upstream") endpoint.traffic.failed("connect");
     throw error;
-  } finally {
-    endpoint.connecting--;
   }
   endpoint.traffic.succeeded("connect");
   if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };

@@ -33,8 +33,10 @@ function mayRepeat(exchange: Exchange, connection: ClientConnection, error: unkn
 
 function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingResponse> {
   const { exchange, endpoint, parts } = attempt;
+  // The pool may be another one by then, for connections that are secure in another way.
+  const { pool } = endpoint;
   exchange.scope.adopt(connection, (used) => {
-    if (used.isReusable && !endpoint.isLeaving) endpoint.pool.put(used, parts.wheel.now);
+    if (used.isReusable && !endpoint.isLeaving) pool.put(used, parts.wheel.now);
     else used.destroy();
   });
   const framing = outgoingFraming(exchange);

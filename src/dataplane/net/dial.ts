@@ -1,7 +1,9 @@
-import { connectFailed, connectTimedOut } from "../../core/dial-errors.ts";
+import { certificateRefused, connectFailed, connectTimedOut, secureDialFailed } from "../../core/dial-errors.ts";
+import type { GatewayError } from "../../core/errors.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
-import type { Receiver, Wire } from "../../core/wire.ts";
+import type { Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import type { SecureDial } from "./secure-dial.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
@@ -11,11 +13,16 @@ export type DialOptions = {
   readonly wheel: TimerWheel;
   /** Milliseconds; 0 waits as long as the kernel does. */
   readonly timeoutMs: number;
+  /** Given if the endpoint speaks TLS. */
+  readonly secure?: SecureDial | undefined;
   /** Hears of the end of the connection, if it came up. */
   readonly keeper: WireKeeper;
 };
 
-/** Opens a TCP connection. Rejects with `upstream_refused` or `upstream_connect_timeout`. */
+/**
+ * Opens a connection. Rejects with `upstream_refused` or `upstream_connect_timeout`, and where it shall be secure with `upstream_tls` or
+ * `upstream_certificate`.
+ */
 export function dial(options: DialOptions): Promise<Wire> {
   return new Dial(options).start();
 }
@@ -29,6 +36,8 @@ class Dial implements SocketOwner {
   readonly #timer: Timer;
   readonly #outcome = Promise.withResolvers<Wire>();
   #isOver = false;
+  /** The socket, while its TLS handshake is under way. */
+  #securing: OwnedSocket | undefined;
 
   constructor(options: DialOptions) {
     this.#options = options;
@@ -36,7 +45,7 @@ class Dial implements SocketOwner {
   }
 
   start(): Promise<Wire> {
-    const { to, wheel, timeoutMs } = this.#options;
+    const { to, wheel, timeoutMs, secure } = this.#options;
     if (timeoutMs > 0) wheel.arm(this.#timer, timeoutMs);
     Bun.connect<SocketOwner>({
       hostname: to.host,
@@ -44,36 +53,66 @@ class Dial implements SocketOwner {
       allowHalfOpen: true,
       data: this,
       socket: socketEvents,
+      ...(secure === undefined ? {} : { tls: secure.optionsFor(to.host) }),
     }).catch((error: unknown) => this.refused(error));
     return this.#outcome.promise;
   }
 
   opened(socket: OwnedSocket): void {
+    const isSecure = this.#options.secure !== undefined;
+    if (this.#isOver && isSecure) socket.terminate();
+    else if (this.#isOver) socket.end();
+    else if (isSecure) this.#securing = socket;
+    else this.#connected(socket, undefined);
+  }
+
+  secured(isDone: boolean, error: Error | null): void {
+    const { secure, to } = this.#options;
+    const socket = this.#securing;
+    if (secure === undefined || socket === undefined || this.#isOver) return;
+    const verdict = secure.verdictOn(isDone, error);
+    if (verdict === "fine") return this.#connected(socket, { ...unknown, protocol: socket.alpnProtocol || undefined });
+    const fail = verdict === "untrusted" ? certificateRefused : secureDialFailed;
+    this.#giveUp(fail(formatAddress(to), error));
+    socket.terminate();
+  }
+
+  #connected(socket: OwnedSocket, security: WireSecurity | undefined): void {
     this.#options.wheel.disarm(this.#timer);
-    if (this.#isOver) {
-      socket.end();
-      return;
-    }
+    this.#isOver = true;
     const { to, receiver, keeper } = this.#options;
-    const wire = new SocketWire({ socket, peer: { address: to.host, port: to.port }, receiver, keeper });
+    const peer = { address: to.host, port: to.port };
+    const options = { socket, peer, receiver, keeper };
+    const wire = new SocketWire(security === undefined ? options : { ...options, security });
     // From now on nothing holds this attempt: sessions outlive it by hours.
     socket.data = wire;
     this.#outcome.resolve(wire);
   }
 
   refused(error: unknown): void {
-    this.#options.wheel.disarm(this.#timer);
-    this.#outcome.reject(connectFailed(formatAddress(this.#options.to), error));
+    this.#giveUp(connectFailed(formatAddress(this.#options.to), error));
+  }
+
+  closed(error: Error | undefined): void {
+    if (this.#securing !== undefined) this.#giveUp(secureDialFailed(formatAddress(this.#options.to), error));
   }
 
   received(): void {}
   drained(): void {}
   ended(): void {}
-  closed(): void {}
   failed(): void {}
 
   #timedOut(): void {
+    this.#giveUp(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
+    this.#securing?.terminate();
+  }
+
+  #giveUp(error: GatewayError): void {
+    if (this.#isOver) return;
     this.#isOver = true;
-    this.#outcome.reject(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
+    this.#options.wheel.disarm(this.#timer);
+    this.#outcome.reject(error);
   }
 }
+
+const unknown: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };

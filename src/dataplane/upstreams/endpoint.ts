@@ -11,9 +11,11 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   readonly address: string;
   readonly host: string;
   readonly port: number;
-  readonly pool: Pool<Connection>;
   readonly standing = new Standing();
   readonly traffic: TrafficHealth;
+  pool: Pool<Connection>;
+  /** True if it speaks TLS. */
+  isSecure: boolean;
   weight: number;
   sessions = 0;
   requests = 0;
@@ -30,9 +32,17 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     this.address = formatAddress(settings);
     this.host = settings.host;
     this.port = settings.port;
+    this.isSecure = settings.isSecure ?? false;
     this.weight = settings.weight;
     this.pool = new Pool(limits);
     this.traffic = new TrafficHealth(owner);
+  }
+
+  /** What was connected until now is not used again. */
+  renewPool(limits: PoolLimits): void {
+    this.pool.limits = { idle: 0, idleMs: 0 };
+    this.pool.clear();
+    this.pool = new Pool(limits);
   }
 
   get isLeaving(): boolean {

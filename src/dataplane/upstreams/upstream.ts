@@ -89,7 +89,9 @@ export class Upstream<Connection extends Pooled> {
     });
     this.#leaving = [...before.values()];
     for (const [at, endpoint] of this.#endpoints.entries()) {
-      const { weight } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
+      const { weight, isSecure = false } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
+      if (endpoint.isSecure !== isSecure) endpoint.renewPool(settings.pool);
+      endpoint.isSecure = isSecure;
       endpoint.weight = weight;
       endpoint.pool.limits = settings.pool;
       this.#change(endpoint, () => {
@@ -99,6 +101,11 @@ export class Upstream<Connection extends Pooled> {
     for (const endpoint of this.#leaving) this.#leave(endpoint);
     this.#leaving = this.#leaving.filter((endpoint) => endpoint.ownLoad > 0);
     this.#offer();
+  }
+
+  /** Idle connections were made secure in a way that does not hold any more. */
+  renewPools(): void {
+    for (const endpoint of this.#endpoints) endpoint.renewPool(this.#settings.pool);
   }
 
   /** Every endpoint goes: the upstream is no longer configured. */
