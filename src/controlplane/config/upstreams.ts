@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { HealthSettings } from "../../core/health-settings.ts";
-import type { EndpointSettings, UpstreamSettings } from "../../core/snapshot.ts";
+import type { CircuitLimits, EndpointSettings, UpstreamSettings } from "../../core/snapshot.ts";
 import type { UpstreamTls } from "../../core/tls-settings.ts";
 import { parseEndpointAddress } from "./addresses.ts";
 import { duration, list, map, parsed, whole, word } from "./fields.ts";
@@ -25,6 +25,16 @@ const endpoint = z.union(
   ],
   { error: "write host:port, or { address: host:port, weight: 50 }" },
 );
+
+/** What may be under way at once. */
+const circuitLimits = () =>
+  map({
+    sessions: whole(1, 10_000_000).optional().describe("Open sessions, handshakes under way included."),
+    requests: whole(1, 10_000_000)
+      .optional()
+      .describe("HTTP requests that wait for their answer, or for the end of it."),
+    connects: whole(1, 10_000_000).optional().describe("Connections that are being made."),
+  }).optional();
 
 /** One member of `upstreams`. */
 export const upstreamSchema = map(
@@ -55,6 +65,10 @@ export const upstreamSchema = map(
     panic: whole(0, 100)
       .prefault(10)
       .describe("Percent of usable endpoints below which health is ignored and all are tried; 0 never does that."),
+    limits: circuitLimits().describe(
+      "What the whole upstream takes at once, in each worker by itself. Past it a client gets 503 at once, with `Retry-After`.",
+    ),
+    endpointLimits: circuitLimits().describe("What each endpoint takes; one that is full is passed over."),
     drain: endpointDrainSchema,
   },
   "a map such as { endpoints: [ 127.0.0.1:8888 ] }",
@@ -73,6 +87,8 @@ export function upstreamSettings(
     ...(tls === undefined ? {} : { tls }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
     health: healthOf(upstream),
+    ...(upstream.limits === undefined ? {} : { limits: circuit(upstream.limits) }),
+    ...(upstream.endpointLimits === undefined ? {} : { endpointLimits: circuit(upstream.endpointLimits) }),
     ...(upstream.drain === undefined ? {} : { drainMs: upstream.drain }),
   };
 }
@@ -89,6 +105,18 @@ function endpointSettings(
 /** True if TLS is spoken with any of its endpoints. */
 export function speaksTls({ endpoints, tls }: Pick<z.output<typeof upstreamSchema>, "endpoints" | "tls">): boolean {
   return endpoints.some((endpoint) => endpointSettings(endpoint, tls !== undefined).isSecure);
+}
+
+function circuit({
+  sessions,
+  requests,
+  connects,
+}: NonNullable<z.output<ReturnType<typeof circuitLimits>>>): CircuitLimits {
+  return {
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(requests === undefined ? {} : { requests }),
+    ...(connects === undefined ? {} : { connects }),
+  };
 }
 
 function healthOf(upstream: z.output<typeof upstreamSchema>): HealthSettings {

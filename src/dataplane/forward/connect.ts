@@ -7,6 +7,7 @@ import type { Attempt } from "./forward.ts";
 export async function connect(attempt: Attempt): Promise<{ connection: ClientConnection; wire: Wire }> {
   const { exchange, parts, endpoint } = attempt;
   let wire: Wire;
+  endpoint.connecting++;
   try {
     const { wheel } = parts;
     const upstream = exchange.notes.upstream ?? "";
@@ -16,6 +17,8 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
     // That the gateway itself has no descriptors left says nothing of the endpoint.
     if (!(error instanceof GatewayError) || error.side === "upstream") endpoint.traffic.failed("connect");
     throw error;
+  } finally {
+    endpoint.connecting--;
   }
   endpoint.traffic.succeeded("connect");
   if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };

@@ -1,13 +1,13 @@
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { Exchange, Next, Reply } from "../../core/exchange.ts";
-import type { EndpointSettings, WeightedUpstream } from "../../core/snapshot.ts";
+import { type EndpointSettings, type RetrySettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import type { DialOptions } from "../net/dial.ts";
 import { RoundRobin } from "../upstreams/balancer.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
-import type { Upstream } from "../upstreams/upstream.ts";
+import type { Lease, Upstream } from "../upstreams/upstream.ts";
 import { openTunnel } from "./handshake.ts";
 import { sendRequest } from "./request.ts";
 
@@ -31,9 +31,6 @@ export type Attempt = {
   readonly endpoint: Endpoint<ClientConnection>;
 };
 
-/** How many endpoints an exchange is tried on at most. */
-const maxTries = 3;
-
 /** The innermost step of a route's way: lends an endpoint, dials it, sends the head, and brings back the answer. */
 export function createForward(targets: readonly WeightedUpstream[], parts: ForwardParts): Next {
   const choose = createChoice(targets);
@@ -44,26 +41,61 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
   const upstream = parts.upstream(name);
   if (upstream === undefined) throw new GatewayError("upstream_empty", `there is no upstream ${name}`);
   exchange.notes.upstream = name;
-  let tried: ReadonlySet<Endpoint<ClientConnection>> = none;
+  const retry = exchange.route.retry ?? usualRetry;
+  const what = exchange.kind === "handshake" ? "sessions" : "requests";
+  const tries: Tries = { exchange, upstream, retry, tried: new Set() };
+  let lease = upstream.lease(what, retry.budget);
   for (;;) {
-    const lease = upstream.lease(exchange.kind === "handshake" ? "sessions" : "requests", tried);
     const { endpoint } = lease;
     exchange.notes.endpoint = endpoint.address;
     exchange.notes.tries++;
+    let next: Lease<ClientConnection> | undefined;
     try {
       const attempt = { exchange, parts, endpoint };
       const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
       noteAnswer(endpoint, exchange.kind, reply);
-      keepUntilEnd(exchange, lease);
-      return reply;
+      if (isWorthAnother(exchange, reply, retry)) next = leaseOther(tries, endpoint);
+      if (next === undefined) {
+        keepUntilEnd(exchange, lease);
+        return reply;
+      }
+      discard(reply);
+      lease[Symbol.dispose]();
     } catch (error) {
       if (!exchange.scope.disposed) noteFailure(endpoint, exchange.kind, error);
       lease[Symbol.dispose]();
-      tried = new Set([...tried, endpoint]);
-      if (!(error instanceof GatewayError) || !error.canRetry || tried.size >= maxTries) throw error;
-      if (exchange.scope.disposed || !upstream.hasOther(tried)) throw error;
+      if (error instanceof GatewayError && error.canRetry) next = leaseOther(tries, endpoint);
+      if (next === undefined) throw error;
     }
+    lease = next;
   }
+}
+
+/** Where an exchange was tried so far, and how often it may be. */
+type Tries = {
+  readonly exchange: Exchange;
+  readonly upstream: Upstream<ClientConnection>;
+  readonly retry: RetrySettings;
+  readonly tried: Set<Endpoint<ClientConnection>>;
+};
+
+/** Another endpoint than those tried, if it may still be tried on one. */
+function leaseOther(
+  { exchange, upstream, retry, tried }: Tries,
+  failed: Endpoint<ClientConnection>,
+): Lease<ClientConnection> | undefined {
+  tried.add(failed);
+  if (exchange.scope.disposed || tried.size >= retry.tries || retry.budget === 0) return undefined;
+  return upstream.leaseOther(exchange.kind === "handshake" ? "sessions" : "requests", tried);
+}
+
+/** A handshake that was refused has had no effect, if the route says that these statuses mean so. */
+function isWorthAnother({ kind }: Exchange, reply: Reply, { handshakes }: RetrySettings): boolean {
+  return kind === "handshake" && reply.kind === "response" && handshakes.includes(reply.status);
+}
+
+function discard(reply: Reply): void {
+  if (reply.kind === "response" && reply.body !== undefined && !(reply.body instanceof Uint8Array)) reply.body.cancel();
 }
 
 /** An answer of 500 to 599 is a failure of the endpoint, though the client gets it as it is. */
@@ -89,8 +121,6 @@ const connectCodes: ReadonlySet<ErrorCode> = new Set([
   "upstream_tls",
   "upstream_certificate",
 ]);
-
-const none: ReadonlySet<Endpoint<ClientConnection>> = new Set();
 
 /** The lease is given back when the exchange, or its session, ends. */
 function keepUntilEnd(exchange: Exchange, lease: Disposable): void {
