@@ -127,6 +127,8 @@ export interface OpenExchange {
   readonly reply: Promise<Reply>;
   /** The longest pause of a body that the client neither sends nor takes (ms); 0 is no limit. */
   readonly stallMs: number;
+  /** True if its connection shall end with the answer, because what it asked for is being drained. */
+  readonly isLast: boolean;
   /** The client is gone, or the exchange took too long: lets go of all it has borrowed. */
   abort(error: GatewayError): void;
   finish(outcome: Outcome): void;

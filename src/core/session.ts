@@ -77,6 +77,7 @@ export type SessionFilter = {
   readonly route?: string;
   readonly upstream?: string;
   readonly endpoint?: string;
+  readonly listener?: string;
   readonly client?: string;
   readonly host?: string;
   readonly state?: "open" | "closing";

@@ -1,4 +1,5 @@
 import type { AccessRecord } from "./access-record.ts";
+import type { DrainOrder } from "./drain-order.ts";
 import type { EndpointVerdict, UpstreamNotice } from "./endpoint-state.ts";
 import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
 import type { Issue } from "./issue.ts";
@@ -20,6 +21,8 @@ export type ToWorker =
   | { readonly type: "terms"; readonly terms: SnapshotTerms }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan }
+  /** The drains that are in force from now on, and no others. */
+  | { readonly type: "drains"; readonly orders: readonly DrainOrder[] }
   /** Verdicts that are new, or all there are; those of endpoints that are not configured (yet) are kept for when they are. */
   | { readonly type: "endpoints"; readonly verdicts: readonly EndpointVerdict[]; readonly isWhole?: boolean };
 

@@ -10,6 +10,7 @@ import { OncePerSecond } from "../kit/once-per-second.ts";
 import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
 import type { Drain } from "./drain.ts";
+import type { DrainOrders } from "./drain-orders.ts";
 import { type Figures, increment } from "./figures.ts";
 import type { ListenerFacts, ListenerObserver } from "./listener.ts";
 import { type ExchangeObserver, LiveExchange } from "./live-exchange.ts";
@@ -29,6 +30,7 @@ export type ExchangeDeskOptions = {
   readonly wheel: TimerWheel;
   readonly sessions: SessionRegistry;
   readonly figures: Figures;
+  readonly drains: DrainOrders;
   readonly onRecord?: (record: AccessRecord) => void;
   /** Hears of invariants of ours that broke, for which one connection or session pays. */
   readonly onFault?: (error: unknown) => void;
@@ -63,11 +65,11 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   }
 
   begin(arrival: Arrival): OpenExchange {
-    const isRefused = this.drain !== undefined && arrival.incoming.kind === "handshake";
-    const way = isRefused ? refuseDraining : arrival.way;
+    const isLast = this.drain !== undefined || this.#options.drains.concern(arrival);
+    const way = isLast && arrival.incoming.kind === "handshake" ? refuseDraining : arrival.way;
     const { incoming, listener, revision, route } = arrival;
     const now = this.#options.wheel.clock();
-    const exchange = new LiveExchange({ incoming, listener, revision, route, way, now, observer: this });
+    const exchange = new LiveExchange({ incoming, listener, revision, route, way, isLast, now, observer: this });
     this.running++;
     return exchange;
   }
@@ -135,6 +137,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       reply.parked.release(session.upstream);
       legs.early.release(session.client);
       this.drain?.add(session);
+      this.#options.drains.add(session);
       this.#options.onSessionOpen(session);
     } catch (error) {
       session.onFault(error);
@@ -218,5 +221,5 @@ class TextCopies {
 
 const refuseDraining: Next = async () => {
   const headers = HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 10))]]);
-  throw new GatewayError("draining", "the gateway is shutting down", { headers });
+  throw new GatewayError("draining", "no new sessions are taken here for now", { headers });
 };

@@ -1,5 +1,6 @@
 import type { AccessRecord } from "../core/access-record.ts";
 import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
+import type { DrainOrder } from "../core/drain-order.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
@@ -10,6 +11,7 @@ import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Drain } from "./drain.ts";
+import { DrainOrders } from "./drain-orders.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
 import { ExchangeDesk } from "./exchange-desk.ts";
 import { Figures, gauge } from "./figures.ts";
@@ -80,6 +82,7 @@ export class Gateway implements AsyncDisposable {
   readonly #desk: ExchangeDesk;
   readonly #listeners = new Map<string, Listener>();
   readonly #endpointDrains: EndpointDrains;
+  readonly #drainOrders: DrainOrders;
   readonly #housekeeping: Timer;
   #tables: CertificateTables = new Map();
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
@@ -89,10 +92,12 @@ export class Gateway implements AsyncDisposable {
     this.#wheel = (options.wheel ?? new TimerWheel(onFault === undefined ? {} : { onError: onFault })).start();
     this.#descriptors = options.descriptors ?? Descriptors.ofProcess();
     this.#endpointDrains = new EndpointDrains({ sessions: this.sessions, wheel: this.#wheel });
+    this.#drainOrders = new DrainOrders({ sessions: this.sessions, wheel: this.#wheel });
     this.#desk = new ExchangeDesk({
       wheel: this.#wheel,
       sessions: this.sessions,
       figures: this.#figures,
+      drains: this.#drainOrders,
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
       ...(onFault === undefined ? {} : { onFault }),
       onSessionOpen: (session) => this.#endpointDrains.add(session),
@@ -169,6 +174,7 @@ export class Gateway implements AsyncDisposable {
     this.#compiled = compiled;
     this.#tables = tables;
     this.#takeOver(snapshot.listeners, fresh, terms);
+    this.#retireDrained();
     this.#endpointDrains.terms = terms.drain;
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
@@ -181,12 +187,19 @@ export class Gateway implements AsyncDisposable {
     this.#upstreams.judge(verdicts);
   }
 
+  /** These drains are in force from now on, and no others. Without them everything serves on, also what is drained already. */
+  useDrains(orders: readonly DrainOrder[]): void {
+    this.#drainOrders.use(orders);
+    this.#retireDrained();
+  }
+
   /**
    * Ends everything: new handshakes are refused, every session gets a Close at a random moment of the window, and what is left after
    * `graceMs` is cut. Resolves when nothing is open any more.
    */
   drain(plan: DrainPlan): Promise<DrainResult> {
     const { promise, resolve } = Promise.withResolvers<DrainResult>();
+    this.useDrains([]);
     this.#desk.drain = new Drain({ plan, why: "drain", wheel: this.#wheel });
     const openedBefore = this.sessions.opened - this.sessions.size;
     for (const session of this.sessions) this.#desk.drain.add(session);
@@ -206,7 +219,7 @@ export class Gateway implements AsyncDisposable {
   status(): Omit<WorkerStatus, "residentMemory"> {
     return {
       revision: this.revision,
-      state: this.#desk.drain === undefined ? "serving" : "draining",
+      state: this.#desk.drain === undefined && !this.#drainOrders.areForAll ? "serving" : "draining",
       sessions: this.sessions.size,
       connections: this.listeners.reduce((sum, listener) => sum + listener.connections, 0),
       sessionsByRevision: this.sessions.countBy((session) => session.identity.revision),
@@ -297,6 +310,15 @@ export class Gateway implements AsyncDisposable {
     for (const settings of wanted)
       this.#listeners.get(settings.name)?.update(settings, this.#tables.get(settings.name));
     for (const [name, listener] of fresh) this.#listeners.set(name, listener);
+  }
+
+  #retireDrained(): void {
+    // The end of all is not taken back.
+    if (this.#desk.drain !== undefined) return;
+    for (const [name, listener] of this.#listeners) {
+      if (this.#drainOrders.concernListener(name)) listener.retire();
+      else listener.unretire();
+    }
   }
 
   #endSessions(change: { before: readonly RouteSettings[]; after: readonly RouteSettings[]; terms: ApplyTerms }): void {

@@ -109,6 +109,11 @@ export class Listener implements ExchangeHost {
     for (const connection of this.#connections) connection.retire();
   }
 
+  /** Takes back `retire`: new connections stay open again after an answer. */
+  unretire(): void {
+    this.#isRetiring = false;
+  }
+
   begin(incoming: Incoming): OpenExchange {
     return this.#options.observer.begin(incoming, this.#facts);
   }

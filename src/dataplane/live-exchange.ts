@@ -36,6 +36,8 @@ export type LiveExchangeOptions = {
   readonly listener: ListenerFacts;
   readonly route: RouteSettings;
   readonly way: Next;
+  /** True if its connection shall end with the answer. */
+  readonly isLast: boolean;
   /** The snapshot that holds the route. */
   readonly revision: number;
   /** Milliseconds of the monotonic clock. */
@@ -60,6 +62,7 @@ export class LiveExchange implements Exchange, OpenExchange {
   readonly scope = new DisposableStack();
   readonly startedAt: number;
   readonly interim: Exchange["interim"];
+  readonly isLast: boolean;
   readonly notes: ExchangeNotes = { tries: 0 };
   readonly revision: number;
   readonly reply: Promise<Reply>;
@@ -88,6 +91,7 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.body = incoming.body;
     this.startedAt = options.now;
     this.interim = incoming.interim;
+    this.isLast = options.isLast;
     this.revision = options.revision;
     this.#observer = options.observer;
     this.reply = this.#run(options.way);

@@ -146,6 +146,7 @@ function matches(session: Session, filter: SessionFilter): boolean {
   if (filter.route !== undefined && identity.route !== filter.route) return false;
   if (filter.upstream !== undefined && identity.upstream !== filter.upstream) return false;
   if (filter.endpoint !== undefined && identity.endpoint !== filter.endpoint) return false;
+  if (filter.listener !== undefined && identity.listener !== filter.listener) return false;
   if (filter.host !== undefined && identity.host !== filter.host) return false;
   if (filter.state !== undefined && (filter.state === "closing") !== session.isClosing) return false;
   return filter.client === undefined || isClient(identity.client, filter.client);

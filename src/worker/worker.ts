@@ -154,6 +154,8 @@ export class Worker {
         return this.#gateway.judge(message.verdicts, message.isWhole === true ? "all" : "new");
       case "ask":
         return this.#answer(message.id, message.question);
+      case "drains":
+        return this.#gateway.useDrains(message.orders);
       case "drain":
         void this.#drain(message.plan);
     }

@@ -9,6 +9,7 @@ export type BenchOptions = {
   readonly keepalive?: SessionOptions["settings"]["keepalive"];
   readonly mayUseReservedBits?: boolean;
   readonly wheel?: TimerWheel;
+  readonly identity?: Partial<SessionIdentity>;
 };
 
 /** A session between two fake wires, on a simulated clock. */
@@ -30,7 +31,7 @@ export class SessionBench {
       closeCodes: { idle: 4001, lifetime: 4002, upstreamLost: 1014 },
     };
     this.session = new Session({
-      identity,
+      identity: { ...identity, ...options.identity },
       settings: { ...settings, timeouts: { ...settings.timeouts, ...options.timeouts } },
       client: this.client,
       upstream: this.upstream,

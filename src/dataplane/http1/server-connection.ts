@@ -279,7 +279,12 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#body?.passOver();
     // After a refused handshake the client may have sent frames already: nothing more is read as HTTP (S13).
     const keepAlive =
-      request.wantsKeepAlive && !isHandshake && !this.#isRetiring && this.#mayAskMore && !this.#isOutOfStep;
+      request.wantsKeepAlive &&
+      !isHandshake &&
+      !open.isLast &&
+      !this.#isRetiring &&
+      this.#mayAskMore &&
+      !this.#isOutOfStep;
     const canKeep = keepAlive && (this.#body === undefined || this.#body.isOver || reply.status < 300);
     const context = { method: request.head.method, version: request.version, keepAlive: canKeep };
     const { head, framing } = responseHead(reply, context);
