@@ -1,42 +1,14 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { Talk } from "../support/talk.ts";
+import { openOnAll, twoWorkers, workersOf } from "../support/two-workers.ts";
 import { until } from "../support/until.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
-type Worker = { readonly id: string; readonly pid: number; readonly state: string; readonly sessions: number };
-
-/** A gateway of two workers in front of an application; `more` are further routes. */
-function yaml(app: WsApp, more: Readonly<Record<string, object>> = {}): string {
-  return JSON.stringify({
-    admin: { address: "127.0.0.1:0" },
-    workers: 2,
-    log: { format: "json" },
-    drain: { window: "0s", grace: "1s" },
-    listeners: { web: { address: "127.0.0.1:0" } },
-    upstreams: { app: { endpoints: [`127.0.0.1:${app.port}`] } },
-    routes: { live: { match: { path: "/live" }, to: "app" }, ...more },
-  });
-}
-
-async function workersOf(gateway: RunningGateway): Promise<readonly Worker[]> {
-  return (await gateway.admin("/api/workers")).body.items as readonly Worker[];
-}
-
-/** Opens sessions until every worker has some. */
-async function openOnAll(gateway: RunningGateway): Promise<WsPeer[]> {
-  const port = gateway.ready.listeners[0]?.port ?? 0;
-  const peers: WsPeer[] = [];
-  await until(async () => {
-    peers.push(...(await Promise.all(Array.from({ length: 10 }, () => WsPeer.open(port, { path: "/live" })))));
-    return (await workersOf(gateway)).every(({ sessions }) => sessions > 0);
-  });
-  return peers;
-}
-
 test("two workers share the port, and are seen and handled as one gateway", async () => {
   await using app = await WsApp.open(echo);
-  await using gateway = await RunningGateway.open(yaml(app));
+  await using gateway = await RunningGateway.open(twoWorkers(app));
   const peers = await openOnAll(gateway);
   const workers = await workersOf(gateway);
   expect(workers).toMatchObject([
@@ -65,7 +37,7 @@ test("two workers share the port, and are seen and handled as one gateway", asyn
 
 test("a worker that is killed costs its own sessions only, and another stands in its place within a second", async () => {
   await using app = await WsApp.open(echo);
-  await using gateway = await RunningGateway.open(yaml(app));
+  await using gateway = await RunningGateway.open(twoWorkers(app));
   const peers = await openOnAll(gateway);
   const [first, second] = await workersOf(gateway);
   process.kill(second?.pid ?? 0, "SIGKILL");
@@ -82,7 +54,7 @@ test("a worker that is killed costs its own sessions only, and another stands in
 
 test("AC-1.1: 100 changes of everything else lose, double and reorder nothing on 1,000 sockets of two workers", async () => {
   await using app = await WsApp.open(echo);
-  await using gateway = await RunningGateway.open(yaml(app));
+  await using gateway = await RunningGateway.open(twoWorkers(app));
   const port = gateway.ready.listeners[0]?.port ?? 0;
   const peers: WsPeer[] = [];
   for (let batch = 0; batch < 10; batch++) {
@@ -92,7 +64,7 @@ test("AC-1.1: 100 changes of everything else lose, double and reorder nothing on
   const answers = (path: string): Promise<boolean> =>
     fetch(`${gateway.url}${path}`, { keepalive: false }).then(({ status }) => status === 200);
   for (let change = 1; change <= 100; change++) {
-    gateway.write(yaml(app, { now: { match: { path: `/now${change}` }, filters: [{ respond: {} }] } }));
+    gateway.write(twoWorkers(app, { now: { match: { path: `/now${change}` }, filters: [{ respond: {} }] } }));
     gateway.kill("SIGHUP");
     // Files are read every 250 ms; some changes are seen together.
     if (change % 20 === 0) await until(() => answers(`/now${change}`));
@@ -107,36 +79,41 @@ test("AC-1.1: 100 changes of everything else lose, double and reorder nothing on
   expect(workers.every(({ sessions }) => sessions > 0)).toBe(true);
 }, 30_000);
 
-test("a control process that is killed leaves the workers serving, and the next one takes them over", async () => {
+test("SIGTERM drains all workers, and says what became of all sessions", async () => {
   await using app = await WsApp.open(echo);
-  await using killed = await RunningGateway.open(yaml(app), { isTied: false });
-  const peers = await openOnAll(killed);
-  const before = await workersOf(killed);
-  const { ready } = killed;
-  const port = ready.listeners[0]?.port ?? 0;
-  using talk = new Talk(peers, 20);
-  killed.kill("SIGKILL");
-  await killed.exited;
-  // Nobody is there, and new sessions open all the same.
-  const late = await WsPeer.open(port, { path: "/live" });
-  await using next = await RunningGateway.open(yaml(app, { more: { match: { path: "/more" }, to: "app" } }), {
-    file: killed.file,
-    isTied: false,
-  });
-  expect(next.event("workers-adopted")).toMatchObject({ workers: [{ pid: ready.workerPids[0] }, {}] });
-  expect(next.ready.workerPids).toEqual(ready.workerPids);
-  expect(next.ready.listeners).toEqual(ready.listeners);
-  const after = await workersOf(next);
-  expect(after.reduce((sum, { sessions }) => sum + sessions, 0)).toBe(peers.length + 1);
-  expect(after.map(({ id, pid }) => ({ id, pid }))).toEqual(before.map(({ id, pid }) => ({ id, pid })));
-  (await WsPeer.open(port, { path: "/more" })).socket.close();
-  late.send("hello");
-  await until(() => late.messages.length === 1);
-  await talk.stop();
-  expect(talk.faults).toEqual([]);
-  // A worker that was taken over is kept alive like any other.
-  process.kill(ready.workerPids[1] ?? 0, "SIGKILL");
-  await until(() => next.event("worker-serving") !== undefined);
-  next.kill("SIGTERM");
-  expect(await next.exited).toBe(0);
-}, 15_000);
+  await using gateway = await RunningGateway.open(twoWorkers(app));
+  const peers = await openOnAll(gateway);
+  gateway.kill("SIGTERM");
+  expect(await gateway.exited).toBe(0);
+  expect(gateway.event("stopped")).toMatchObject({ closed: peers.length, destroyed: 0, isKilled: false });
+  const ends = await Promise.all(peers.map((peer) => peer.untilEnd()));
+  expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([1012]));
+});
+
+test("workers are added and taken away while the gateway runs", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(twoWorkers(app, {}, 1));
+  const port = gateway.ready.listeners[0]?.port ?? 0;
+  const first = await WsPeer.open(port, { path: "/live" });
+  gateway.write(twoWorkers(app, {}, 3));
+  await until(async () => (await workersOf(gateway)).filter(({ state }) => state === "serving").length === 3);
+  const peers = await openOnAll(gateway);
+  gateway.write(twoWorkers(app, {}, 1));
+  await until(async () => (await workersOf(gateway)).length === 1);
+  const [left] = await workersOf(gateway);
+  await until(() => peers.filter(({ end }) => end === undefined).length + 1 === left?.sessions);
+  expect(new Set(peers.flatMap(({ end }) => end?.code ?? []))).toEqual(new Set([1012]));
+  first.send("still here");
+  await until(() => first.messages.length === 1);
+  // Nobody listens any more who does not serve.
+  for (let count = 0; count < 20; count++) (await WsPeer.open(port, { path: "/live" })).socket.close();
+}, 10_000);
+
+test("two workers without traffic, and the control process, take less than 150 MB in all", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(twoWorkers(app));
+  const share = (pid: number): number =>
+    Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1] ?? Number.NaN) * 1024;
+  const all = [gateway.pid, ...gateway.ready.workerPids].reduce((sum, pid) => sum + share(pid), 0);
+  expect(all).toBeLessThan(150 * 1024 * 1024);
+});
