@@ -1,3 +1,5 @@
+import type { WireState } from "./handover.ts";
+
 /** One byte stream in both directions: a TCP socket, or anything that behaves like one. */
 export interface Wire {
   readonly peer: PeerAddress;
@@ -17,6 +19,18 @@ export interface Wire {
   destroy(): void;
   /** From now on this one listens, beginning with the next event. */
   receiver: Receiver;
+  /** Undefined if the stream cannot leave this process. */
+  readonly movable?: Movable | undefined;
+}
+
+/** A wire that another process can take over. */
+export interface Movable {
+  /** Stops: from now on nothing is read, written or told. */
+  freeze(): { readonly state: WireState; readonly descriptor: number };
+  /** Goes on, and tells `receiver` what has happened meanwhile. */
+  thaw(how: { readonly receiver: Receiver; readonly isPaused: boolean }): void;
+  /** It is another process's now: lets go of it without a word to anybody. */
+  letGo(): void;
 }
 
 /** The one that listens to a wire. No method may throw. */

@@ -1,7 +1,8 @@
-import { type Receiver, silentReceiver, type Wire } from "../../src/core/wire.ts";
+import { Parking } from "../../src/core/parking.ts";
+import { type Movable, type Receiver, silentReceiver, type Wire } from "../../src/core/wire.ts";
 
 /** A byte stream that is no socket: a test decides what comes in, and what is taken of that which goes out. */
-export class FakeWire implements Wire {
+export class FakeWire implements Wire, Movable {
   readonly peer = { address: "192.0.2.7", port: 50_007 };
   receiver: Receiver = silentReceiver;
   queued = 0;
@@ -17,6 +18,29 @@ export class FakeWire implements Wire {
   readonly #sent: Uint8Array[] = [];
   #isEnding = false;
   #hasPeerEnded = false;
+
+  /** False for one that must stay in its process. */
+  isMovable = true;
+  #parking: Parking | undefined;
+
+  get movable(): Movable | undefined {
+    return this.isMovable ? this : undefined;
+  }
+
+  freeze(): ReturnType<Movable["freeze"]> {
+    this.receiver = this.#parking = new Parking();
+    const state = { peer: this.peer, queued: "", isEnding: this.#isEnding, hasPeerEnded: this.#hasPeerEnded };
+    return { state, descriptor: 3 };
+  }
+
+  thaw({ receiver, isPaused }: Parameters<Movable["thaw"]>[0]): void {
+    this.receiver = receiver;
+    this.isPaused = isPaused;
+    this.#parking?.release(receiver);
+    this.#parking = undefined;
+  }
+
+  letGo(): void {}
 
   /** All bytes that were written. */
   get sent(): Buffer {

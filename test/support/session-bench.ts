@@ -1,3 +1,4 @@
+import type { SessionState } from "../../src/core/handover.ts";
 import type { SessionEnd } from "../../src/core/session.ts";
 import { Session, type SessionIdentity, type SessionOptions } from "../../src/dataplane/relay/session.ts";
 import { TimerWheel } from "../../src/kit/timer-wheel.ts";
@@ -17,7 +18,8 @@ export class SessionBench {
   readonly client = new FakeWire();
   readonly upstream = new FakeWire();
   readonly wheel: TimerWheel;
-  readonly session: Session;
+  session: Session;
+  readonly #options: SessionOptions;
   readonly ends: SessionEnd[] = [];
   readonly roundTrips: string[] = [];
   readonly faults: unknown[] = [];
@@ -30,7 +32,7 @@ export class SessionBench {
       keepalive: options.keepalive ?? { pingMs: 30_000, misses: 3 },
       closeCodes: { idle: 4001, lifetime: 4002, upstreamLost: 1014 },
     };
-    this.session = new Session({
+    this.#options = {
       identity: { ...identity, ...options.identity },
       settings: { ...settings, timeouts: { ...settings.timeouts, ...options.timeouts } },
       client: this.client,
@@ -43,10 +45,20 @@ export class SessionBench {
         onRoundTrip: (side, ms) => this.roundTrips.push(`${side} ${ms}`),
         onFault: (error) => this.faults.push(error),
       },
-    });
+    };
+    this.session = new Session(this.#options);
     this.client.receiver = this.session.client;
     this.upstream.receiver = this.session.upstream;
     this.session.start();
+  }
+
+  /** Hands the session over as if to another process: what is written down crosses as text, and the wires stay open. */
+  move(): void {
+    const state: SessionState = JSON.parse(JSON.stringify(this.session.freeze([])));
+    const order = this.session.letGo();
+    this.session = new Session({ ...this.#options, identity: state.identity, settings: state.settings, state });
+    this.session.thaw();
+    if (order !== undefined) this.session.close(order);
   }
 
   /** The client sends a frame, masked as it has to be. */

@@ -1,4 +1,4 @@
-import type { TCPSocketListenOptions } from "bun";
+import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
@@ -18,6 +18,8 @@ export type ListenOptions = {
   readonly keeper: WireKeeper;
   /** Given if the port speaks TLS. */
   readonly secure?: SecureListening;
+  /** Given if another process has bound the port: its descriptor, with all who wait to be accepted. */
+  readonly descriptor?: number | undefined;
 };
 
 /** What a port that speaks TLS needs to know, and tells. */
@@ -26,13 +28,13 @@ export type SecureListening = Omit<SecureHall, "onSecured"> & {
   readonly onArrival: (peer: PeerAddress) => boolean;
 };
 
-/** A bound port. Closing it leaves its connections open. */
-export type PortListener = { readonly port: number; close(): void };
+/** A bound port. Closing it leaves its connections open, and those who wait in the queue to others who have the descriptor. */
+export type PortListener = { readonly port: number; readonly descriptor: number; close(): void };
 
 /** Binds with SO_REUSEPORT, so that several workers can share the port. Throws if the address cannot be bound. */
 export function listen(options: ListenOptions): PortListener {
   // reusePort is documented for connect only, and works here.
-  const bind: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true } = {
+  const bind: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true; readonly fd?: number } = {
     hostname: options.host,
     port: options.port,
     reusePort: true,
@@ -40,10 +42,13 @@ export function listen(options: ListenOptions): PortListener {
     data: new Door(options),
     socket: options.secure === undefined ? socketEvents : { ...socketEvents, ...nameEvents(options.secure) },
     ...(options.secure === undefined ? {} : { tls: tlsOptions(options.secure.table()) }),
+    ...(options.descriptor === undefined ? {} : { fd: options.descriptor }),
   };
   try {
-    const listener = Bun.listen<SocketOwner>(bind);
-    return { port: listener.port, close: () => listener.stop(false) };
+    const listener: TCPSocketListener<SocketOwner> & { readonly fd?: number } = Bun.listen<SocketOwner>(bind);
+    // Bun knows no port of a descriptor.
+    const port = options.descriptor === undefined ? listener.port : options.port;
+    return { port, descriptor: listener.fd ?? -1, close: () => listener.stop(false) };
   } catch (error) {
     throw cannotListen(options, error);
   }

@@ -1,4 +1,13 @@
-import { type PeerAddress, type Receiver, silentReceiver, type Wire, type WireSecurity } from "../../core/wire.ts";
+import type { WireState } from "../../core/handover.ts";
+import { Parking } from "../../core/parking.ts";
+import {
+  type Movable,
+  type PeerAddress,
+  type Receiver,
+  silentReceiver,
+  type Wire,
+  type WireSecurity,
+} from "../../core/wire.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 import { remainder, WriteQueue } from "./write-queue.ts";
 
@@ -17,10 +26,12 @@ export type SocketWireOptions = {
   readonly keeper: WireKeeper;
   /** Given if the socket speaks TLS. */
   readonly security?: WireSecurity;
+  /** Given if another process had it before: it is frozen, and its receiver the one that `thaw` names. */
+  readonly state?: WireState;
 };
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
-export class SocketWire implements Wire, SocketOwner {
+export class SocketWire implements Wire, Movable, SocketOwner {
   receiver: Receiver;
   readonly peer: PeerAddress;
   readonly security: WireSecurity | undefined;
@@ -30,6 +41,8 @@ export class SocketWire implements Wire, SocketOwner {
   #isEnding = false;
   #hasPeerEnded = false;
   #isClosed = false;
+  /** Hears what happens while the wire is frozen. */
+  #parking: Parking | undefined;
 
   constructor(options: SocketWireOptions) {
     this.#socket = options.socket;
@@ -37,6 +50,52 @@ export class SocketWire implements Wire, SocketOwner {
     this.peer = options.peer;
     this.security = options.security;
     this.receiver = options.receiver;
+    if (options.state !== undefined) this.#restore(options.state);
+  }
+
+  /** The keys of TLS are in this process alone. */
+  get movable(): Movable | undefined {
+    return this.security === undefined ? this : undefined;
+  }
+
+  freeze(): { readonly state: WireState; readonly descriptor: number } {
+    this.pause();
+    this.receiver = this.#parking = new Parking();
+    const state = {
+      peer: this.peer,
+      queued: this.#queue?.content.toString("base64") ?? "",
+      isEnding: this.#isEnding,
+      hasPeerEnded: this.#hasPeerEnded,
+    };
+    return { state, descriptor: this.#socket.fd };
+  }
+
+  thaw({ receiver, isPaused }: { readonly receiver: Receiver; readonly isPaused: boolean }): void {
+    const parking = this.#parking;
+    this.#parking = undefined;
+    this.receiver = receiver;
+    if (!isPaused) this.resume();
+    parking?.release(receiver);
+    if (this.queued > 0) this.drained();
+    else if (this.#isEnding && !this.#isClosed) this.#sendEnd();
+  }
+
+  letGo(): void {
+    if (this.#isClosed) return;
+    this.receiver = silentReceiver;
+    this.#isClosed = true;
+    this.#queue = undefined;
+    // Neither end() nor shutdown(), whose FIN would end the connection for everybody who has it.
+    this.#socket.close();
+  }
+
+  #restore(state: WireState): void {
+    this.receiver = this.#parking = new Parking();
+    this.#isEnding = state.isEnding;
+    this.#hasPeerEnded = state.hasPeerEnded;
+    if (state.queued === "") return;
+    this.#queue = new WriteQueue();
+    this.#queue.push(Buffer.from(state.queued, "base64"));
   }
 
   get queued(): number {
@@ -88,7 +147,7 @@ export class SocketWire implements Wire, SocketOwner {
 
   drained(): void {
     const queue = this.#queue;
-    if (this.#isClosed || queue === undefined || queue.bytes === 0) return;
+    if (this.#isClosed || queue === undefined || queue.bytes === 0 || this.#parking !== undefined) return;
     const before = queue.bytes;
     queue.flush(this.#socket);
     if (queue.bytes === before) return;
@@ -100,6 +159,8 @@ export class SocketWire implements Wire, SocketOwner {
   }
 
   ended(): void {
+    // One that was adopted finds the FIN again that its process before had found.
+    if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
     if (!this.#isClosed) this.receiver.onEnd();
   }

@@ -23,6 +23,12 @@ export class WriteQueue {
     return this.#bytes;
   }
 
+  /** A copy of what waits. */
+  get content(): Buffer {
+    this.#sealBlock();
+    return Buffer.concat(this.#pieces);
+  }
+
   /** Returns the bytes queued now. */
   push(piece: Uint8Array): number {
     this.#bytes += piece.length;

@@ -1,3 +1,4 @@
+import type { ScannerState } from "../../core/handover.ts";
 import type { Traffic } from "../../core/session.ts";
 import { isSendableCloseCode, maxControlPayload, opcode } from "./frames.ts";
 
@@ -55,6 +56,30 @@ export class FrameScanner implements Traffic {
     this.#listener = listener;
     this.#isMasked = options.isMasked;
     this.#mayUseReservedBits = options.mayUseReservedBits;
+  }
+
+  /** Where it stands. */
+  get state(): ScannerState {
+    const { messages, frames, bytes, text, binary, continuations, pings, pongs } = this;
+    return {
+      ...{ messages, frames, bytes, text, binary, continuations, pings, pongs },
+      remaining: this.#remaining,
+      isFragmented: this.#isFragmented,
+      isOver: this.#isOver,
+      isInterrupted: this.#isInterrupted,
+      held: Buffer.from(this.#held ?? []).toString("base64"),
+    };
+  }
+
+  /** Goes on where another one stood. */
+  restore(state: ScannerState): void {
+    const { remaining, isFragmented, isOver, isInterrupted, held, ...traffic } = state;
+    Object.assign(this, traffic);
+    this.#remaining = remaining;
+    this.#isFragmented = isFragmented;
+    this.#isOver = isOver;
+    this.#isInterrupted = isInterrupted;
+    this.#held = held === "" ? undefined : Buffer.from(held, "base64");
   }
 
   /** True if everything passed on so far ends with a whole frame. */

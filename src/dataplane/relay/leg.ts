@@ -1,3 +1,4 @@
+import type { LegState } from "../../core/handover.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { FrameScanner, type ScannerListener, type Violation } from "./frame-scanner.ts";
@@ -29,6 +30,8 @@ export type LegOptions = {
   readonly owner: LegOwner;
   readonly wheel: TimerWheel;
   readonly mayUseReservedBits: boolean;
+  /** Given if it goes on where one in another process has stopped. */
+  readonly state?: LegState | undefined;
 };
 
 /** One side of a session: it reads what its peer sends and passes it to the other leg, and sends its peer what the gateway has to say. */
@@ -72,6 +75,7 @@ export class Leg implements Receiver, ScannerListener {
     this.seenAt = this.activeAt = this.tookAt = options.wheel.now;
     const isMasked = options.side === "client";
     this.scanner = new FrameScanner(this, { isMasked, mayUseReservedBits: options.mayUseReservedBits });
+    if (options.state !== undefined) this.#restore(options.state);
   }
 
   static join(one: Leg, two: Leg): void {
@@ -88,6 +92,75 @@ export class Leg implements Receiver, ScannerListener {
   get isSettled(): boolean {
     if (this.isGone || (this.isWrittenOff && !this.isStuckInFrame)) return true;
     return this.closeSent !== undefined && this.closeReceived !== undefined;
+  }
+
+  get isMovable(): boolean {
+    return this.isGone || this.wire.movable !== undefined;
+  }
+
+  /** Stops, and says where it stands; the descriptor of its wire, if it has one, is added to `descriptors`. */
+  freeze(descriptors: number[]): LegState {
+    const now = this.#wheel.clock();
+    const frozen = this.isGone ? undefined : this.wire.movable?.freeze();
+    if (frozen !== undefined) descriptors.push(frozen.descriptor);
+    const { roundTripMs, closeReceived, closeSent } = this;
+    const frame = this.#pendingClose;
+    return {
+      ...(frozen === undefined ? {} : { wire: frozen.state }),
+      scanner: this.scanner.state,
+      seenAgo: now - this.seenAt,
+      activeAgo: now - this.activeAt,
+      tookAgo: now - this.tookAt,
+      pingedAgo: now - this.pingedAt,
+      pausedAgo: now - this.#pausedAt,
+      pausedMs: this.pausedMs,
+      isPaused: this.isPaused,
+      isEnded: this.isEnded,
+      isWrittenOff: this.isWrittenOff,
+      ...(roundTripMs === undefined ? {} : { roundTripMs }),
+      ...(closeReceived === undefined ? {} : { closeReceived }),
+      closeReason: this.closeReason,
+      ...(closeSent === undefined ? {} : { closeSent }),
+      ...(frame === undefined
+        ? {}
+        : { pendingClose: { frame: Buffer.from(frame).toString("base64"), code: this.#pendingCode } }),
+      isPingPending: this.#isPingPending,
+      pingNumber: this.#pingNumber,
+    };
+  }
+
+  thaw(): void {
+    if (!this.isGone) this.wire.movable?.thaw({ receiver: this, isPaused: this.isPaused });
+  }
+
+  letGo(): void {
+    if (!this.isGone) this.wire.movable?.letGo();
+    this.isGone = true;
+  }
+
+  #restore(state: LegState): void {
+    const now = this.#wheel.clock();
+    this.scanner.restore(state.scanner);
+    this.seenAt = now - state.seenAgo;
+    this.activeAt = now - state.activeAgo;
+    this.tookAt = now - state.tookAgo;
+    this.pingedAt = now - state.pingedAgo;
+    this.#pausedAt = now - state.pausedAgo;
+    this.pausedMs = state.pausedMs;
+    this.isPaused = state.isPaused;
+    this.isEnded = state.isEnded;
+    this.isGone = state.wire === undefined;
+    this.isWrittenOff = state.isWrittenOff;
+    this.roundTripMs = state.roundTripMs;
+    this.closeReceived = state.closeReceived;
+    this.closeReason = state.closeReason;
+    this.closeSent = state.closeSent;
+    if (state.pendingClose !== undefined) {
+      this.#pendingClose = Buffer.from(state.pendingClose.frame, "base64");
+      this.#pendingCode = state.pendingClose.code;
+    }
+    this.#isPingPending = state.isPingPending;
+    this.#pingNumber = state.pingNumber;
   }
 
   onBytes(bytes: Uint8Array): void {

@@ -1,3 +1,4 @@
+import type { ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
 import type { EndReason, SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
 import type { RouteCloseCodes, RouteSettings } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
@@ -6,28 +7,12 @@ import type { Violation } from "./frame-scanner.ts";
 import { closeCode } from "./frames.ts";
 import { Leg, type LegOwner } from "./leg.ts";
 
-/** Who and what a session is; it stays as it was when the session opened. */
-export type SessionIdentity = {
-  readonly id: string;
-  readonly requestId: string;
-  readonly route: string;
-  readonly upstream: string;
-  readonly endpoint: string;
-  readonly listener: string;
-  /** `address:port` of who asked. */
-  readonly client: string;
-  readonly host: string;
-  readonly target: string;
-  readonly protocol: string | undefined;
-  /** Unix milliseconds. */
-  readonly openedAt: number;
-  readonly revision: number;
-};
+export type { SessionIdentity };
 
 export type SessionOptions = {
   readonly identity: SessionIdentity;
   /** The route it was opened with: timeouts, pings and close codes are read from here for as long as it lives. */
-  readonly settings: Pick<RouteSettings, "timeouts" | "keepalive" | "closeCodes">;
+  readonly settings: SessionSettings;
   readonly client: Wire;
   readonly upstream: Wire;
   /** What the session has borrowed; disposed when it ends. */
@@ -35,6 +20,16 @@ export type SessionOptions = {
   readonly mayUseReservedBits: boolean;
   readonly wheel: TimerWheel;
   readonly observer: SessionObserver;
+  /** Given if it goes on where one in another process has stopped; it is frozen then. */
+  readonly state?: SessionState;
+};
+
+/** How the gateway ends a session; `toUpstream` is `code` if it is not given. */
+export type CloseOrder = {
+  readonly reason: EndReason;
+  readonly code: number;
+  readonly text: string;
+  readonly toUpstream?: number;
 };
 
 /** Hears what sessions live through. */
@@ -45,12 +40,6 @@ export interface SessionObserver {
   /** An invariant of ours is broken; the session closes with 1011. */
   onFault(error: unknown): void;
 }
-
-type Closing = {
-  readonly reason: EndReason;
-  readonly initiator: SessionEnd["initiator"];
-  readonly detail: string | undefined;
-};
 
 /** One open WebSocket through the gateway: two legs, their timers, and the closing handshake between the three of us. */
 export class Session implements LegOwner {
@@ -63,26 +52,33 @@ export class Session implements LegOwner {
   readonly #timer: Timer;
   readonly #scope: Disposable;
   readonly #openedAt: number;
-  #closing: Closing | undefined;
+  #closing: ClosingState | undefined;
   #closeReason = "";
   #hasEnded = false;
   #hasFailed = false;
   /** The phase whose end the timer waits for: the Close frames, then the end of TCP. */
   #isTearingDown = false;
   #closeTimerArmedAt = 0;
+  readonly #mayUseReservedBits: boolean;
+  #isFrozen = false;
+  /** What was ordered while it was frozen. */
+  #order: CloseOrder | undefined;
 
   constructor(options: SessionOptions) {
-    const { wheel, mayUseReservedBits } = options;
+    const { wheel, mayUseReservedBits, state } = options;
     this.identity = options.identity;
     this.#settings = options.settings;
     this.#wheel = wheel;
     this.#observer = options.observer;
     this.#scope = options.scope;
-    this.#openedAt = wheel.now;
-    this.client = new Leg({ side: "client", wire: options.client, owner: this, wheel, mayUseReservedBits });
-    this.upstream = new Leg({ side: "upstream", wire: options.upstream, owner: this, wheel, mayUseReservedBits });
+    this.#mayUseReservedBits = mayUseReservedBits;
+    const parts = { owner: this, wheel, mayUseReservedBits };
+    this.client = new Leg({ ...parts, side: "client", wire: options.client, state: state?.client });
+    this.upstream = new Leg({ ...parts, side: "upstream", wire: options.upstream, state: state?.upstream });
     Leg.join(this.client, this.upstream);
     this.#timer = new Timer(() => this.#fire());
+    this.#openedAt = wheel.now - (state?.openedAgo ?? 0);
+    if (state !== undefined) this.#restore(state);
   }
 
   /** Begins to relay. Whoever held the wires gives them to the legs now. */
@@ -90,12 +86,72 @@ export class Session implements LegOwner {
     this.#armOpenTimer();
   }
 
+  /** False for one that cannot leave this process. */
+  get isMovable(): boolean {
+    return !this.#hasEnded && this.client.isMovable && this.upstream.isMovable;
+  }
+
+  /** Stops, and says where it stands; the descriptors of its wires are added to `descriptors`. */
+  freeze(descriptors: number[]): SessionState {
+    this.#isFrozen = true;
+    this.#wheel.disarm(this.#timer);
+    const now = this.#wheel.clock();
+    return {
+      identity: this.identity,
+      settings: this.#settings,
+      mayUseReservedBits: this.#mayUseReservedBits,
+      openedAgo: now - this.#openedAt,
+      ...(this.#closing === undefined ? {} : { closing: this.#closing }),
+      closeReason: this.#closeReason,
+      hasFailed: this.#hasFailed,
+      isTearingDown: this.#isTearingDown,
+      closeTimerAgo: now - this.#closeTimerArmedAt,
+      client: this.client.freeze(descriptors),
+      upstream: this.upstream.freeze(descriptors),
+    };
+  }
+
+  /** Goes on. */
+  thaw(): void {
+    if (!this.#isFrozen) return;
+    this.#isFrozen = false;
+    const { closeMs } = this.#settings.timeouts;
+    const closingMs = this.#wheel.clock() - this.#closeTimerArmedAt;
+    if (this.#closing === undefined) this.#armOpenTimer();
+    else if (closeMs > 0) this.#wheel.arm(this.#timer, Math.max(0, closeMs - closingMs));
+    this.client.thaw();
+    this.upstream.thaw();
+    if (this.#order !== undefined) this.close(this.#order);
+  }
+
+  /** It goes on in another process. What was ordered since it was frozen has to be ordered there. */
+  letGo(): CloseOrder | undefined {
+    this.#hasEnded = true;
+    this.client.letGo();
+    this.upstream.letGo();
+    this.#scope[Symbol.dispose]();
+    return this.#order;
+  }
+
+  #restore(state: SessionState): void {
+    this.#isFrozen = true;
+    this.#closing = state.closing;
+    this.#closeReason = state.closeReason;
+    this.#hasFailed = state.hasFailed;
+    this.#isTearingDown = state.isTearingDown;
+    this.#closeTimerArmedAt = this.#wheel.now - state.closeTimerAgo;
+  }
+
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }
 
-  /** Ends the session with a Close frame in both directions; `toUpstream` is `code` if it is not given. */
-  close(how: { reason: EndReason; code: number; text: string; toUpstream?: number }): void {
+  /** Ends the session with a Close frame in both directions. */
+  close(how: CloseOrder): void {
+    if (this.#isFrozen) {
+      this.#order ??= how;
+      return;
+    }
     if (this.#closing !== undefined || this.#hasEnded) return;
     this.#beginClosing({ reason: how.reason, initiator: "gateway", detail: undefined }, how.text);
     this.client.close(how.code, how.text);
@@ -204,7 +260,7 @@ export class Session implements LegOwner {
     if (other.isStuckInFrame) other.endInFrame();
   }
 
-  #beginClosing(closing: Closing, text: string): void {
+  #beginClosing(closing: ClosingState, text: string): void {
     if (this.#closing !== undefined) return;
     this.#closing = closing;
     this.#closeReason = text;

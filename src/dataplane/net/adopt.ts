@@ -1,0 +1,47 @@
+import type { TCPSocketConnectOptions } from "bun";
+import type { WireState } from "../../core/handover.ts";
+import { silentReceiver } from "../../core/wire.ts";
+import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { SocketWire, type WireKeeper } from "./socket-wire.ts";
+
+export type AdoptOptions = {
+  readonly descriptor: number;
+  readonly state: WireState;
+  /** Hears of the end of the wire. */
+  readonly keeper: WireKeeper;
+};
+
+/** Makes a wire of a connection that another process had; it is frozen until it is thawed. */
+export async function adopt(options: AdoptOptions): Promise<SocketWire> {
+  const adoption = new Adoption(options);
+  const how = { fd: options.descriptor, allowHalfOpen: true, data: adoption, socket: socketEvents };
+  // Bun's types do not know `fd`, which its own node:net uses.
+  await Bun.connect<SocketOwner>(how as unknown as TCPSocketConnectOptions<SocketOwner>);
+  if (adoption.wire === undefined) throw new Error("a connection that was handed over could not be taken over");
+  return adoption.wire;
+}
+
+/** Owns a socket until it is open, and then makes it a wire's. */
+class Adoption implements SocketOwner {
+  wire: SocketWire | undefined;
+  readonly #options: AdoptOptions;
+
+  constructor(options: AdoptOptions) {
+    this.#options = options;
+  }
+
+  opened(socket: OwnedSocket): void {
+    // At once: nothing may be read before the process that had it has let go.
+    socket.pause();
+    const { state, keeper } = this.#options;
+    this.wire = new SocketWire({ socket, peer: state.peer, receiver: silentReceiver, keeper, state });
+    socket.data = this.wire;
+  }
+
+  received(): void {}
+  drained(): void {}
+  ended(): void {}
+  closed(): void {}
+  refused(): void {}
+  failed(): void {}
+}
