@@ -1,0 +1,37 @@
+/** How one of several endpoints is chosen. */
+export type BalanceSettings = "least-sessions" | "round-robin" | "random" | "peak-ewma" | HashSettings;
+
+/** The same key leads to the same endpoint, as long as that is offered. A request without a key is balanced by `least-sessions`. */
+export type HashSettings = { readonly hash: KeySource; readonly table: "ring" | "maglev" };
+
+/** What of a request is the key. Names of headers are in lower case. */
+export type KeySource =
+  | { readonly from: "client-address" | "path" }
+  | { readonly from: "header" | "cookie" | "query"; readonly name: string };
+
+/** How a client finds the endpoint again that it had before; without a trace of one it is balanced as usual. */
+export type StickySettings =
+  /** By a signed cookie that the gateway sets. */
+  | { readonly by: "cookie"; readonly cookie: StickyCookie }
+  /** By something that the client brings anyway: the same key leads to the same endpoint. */
+  | { readonly by: "key"; readonly key: KeySource };
+
+export type StickyCookie = {
+  readonly name: string;
+  /** How long the client keeps it (ms); 0: until it is closed. */
+  readonly ttlMs: number;
+  readonly path: string;
+  readonly sameSite: "lax" | "strict" | "none";
+  /** `auto`: where the client came by TLS. */
+  readonly secure: "auto" | boolean;
+};
+
+/** How an endpoint that is new or back gets its full share. */
+export type SlowStartSettings = {
+  readonly ms: number;
+  /** Percent of its weight that it begins with. */
+  readonly floor: number;
+};
+
+/** Which zone is closest, and from which share of usable endpoints there (percent) nothing goes elsewhere. */
+export type ZoneSettings = { readonly prefer: string; readonly spillBelow: number };
