@@ -24,7 +24,7 @@ export const commands: readonly Command[] = [
   {
     name: "run",
     summary: "run the gateway with a configuration",
-    help: `usage: causeway run <file-or-folder>…
+    help: `usage: causeway run [--tied] <file-or-folder>…
 
 Runs the gateway with the YAML of the files, and of all *.yaml and *.yml files
 of the folders, together. The files are watched: what is saved is in force
@@ -34,6 +34,9 @@ logged.
 On a terminal the log is readable: records of traffic on standard output, events
 of the gateway on standard error. Elsewhere both are JSON lines on standard
 output. \`log.format\` of the configuration overrides that.
+
+  --tied            end the workers if this process is killed; otherwise they
+                    serve on until the next \`causeway run\` of the same files
 
 SIGTERM and SIGINT (Ctrl-C) end all sessions with Close frames as \`drain\` of the
 configuration says; a second one ends at once. SIGHUP reads the configuration
