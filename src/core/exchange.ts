@@ -3,7 +3,7 @@ import type { GatewayError } from "./errors.ts";
 import type { HeaderList } from "./headers.ts";
 import type { Parking } from "./parking.ts";
 import type { RouteSettings } from "./snapshot.ts";
-import type { PeerAddress, Wire } from "./wire.ts";
+import type { PeerAddress, Wire, WireSecurity } from "./wire.ts";
 
 /** The head of a request, checked by the protocol that read it. */
 export type RequestHead = {
@@ -34,6 +34,8 @@ export type Exchange = {
   readonly headers: HeaderList;
   readonly listener: string;
   readonly isSecure: boolean;
+  /** What the client's TLS handshake brought to light. */
+  readonly security?: WireSecurity | undefined;
   /** Who sent the bytes. */
   readonly peer: PeerAddress;
   /** Who asked: the peer, or what trusted proxies say. */
@@ -107,6 +109,7 @@ export type Incoming = {
   readonly head: RequestHead;
   readonly body: Body | undefined;
   readonly peer: PeerAddress;
+  readonly security?: WireSecurity | undefined;
   /** Passes an interim answer (1xx but 101) on to the client. */
   readonly interim: (status: number, headers: HeaderList) => void;
 };

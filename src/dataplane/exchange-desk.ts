@@ -87,7 +87,9 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
         if (refusal === undefined) return;
         increment(figures.errors, refusal.error.code);
         const isNews = this.#isRecording && this.#failures.passes(refusal.peer.address, this.#options.wheel.clock());
-        if (isNews) this.#record(() => badRequestRecord(refusal));
+        // Only a request in the clear gets an answer.
+        const answered = how === "plain_http" ? {} : { status: 0 };
+        if (isNews) this.#record(() => ({ ...badRequestRecord(refusal), ...answered }));
       },
       onBadRequest: (refusal) => {
         increment(figures.errors, refusal.error.code);

@@ -16,7 +16,7 @@ import { findClient } from "../core/forwarded-for.ts";
 import type { HeaderList } from "../core/headers.ts";
 import type { Parking } from "../core/parking.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
-import type { PeerAddress, Wire } from "../core/wire.ts";
+import type { PeerAddress, Wire, WireSecurity } from "../core/wire.ts";
 import { errorReply } from "./error-reply.ts";
 import { removeForwardedClaims } from "./forward/forwarded-claims.ts";
 import { removeHopByHop } from "./forward/hop-by-hop.ts";
@@ -54,6 +54,7 @@ export class LiveExchange implements Exchange, OpenExchange {
   readonly headers: HeaderList;
   readonly listener: string;
   readonly isSecure: boolean;
+  readonly security: WireSecurity | undefined;
   readonly peer: PeerAddress;
   readonly client: PeerAddress;
   readonly isFromTrustedProxy: boolean;
@@ -83,6 +84,7 @@ export class LiveExchange implements Exchange, OpenExchange {
     if (!isTrusted) removeForwardedClaims(this.headers);
     this.listener = listener.name;
     this.isSecure = listener.isSecure;
+    this.security = incoming.security;
     this.peer = peer;
     this.isFromTrustedProxy = isTrusted;
     this.client = isTrusted ? findClient(peer, head.headers, listener.trusted) : peer;

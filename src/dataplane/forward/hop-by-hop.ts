@@ -28,6 +28,8 @@ const protectedNames: ReadonlySet<string> = new Set([
   "forwarded",
   "x-request-id",
   "x-real-ip",
+  "client-cert",
+  "client-cert-chain",
 ]);
 
 /** Connection options that name no field, or one that is removed anyway. */

@@ -1,5 +1,6 @@
 import type { Exchange } from "../../core/exchange.ts";
 import { dashedName } from "../../core/headers.ts";
+import { clientCertificateFields } from "./client-certificate-fields.ts";
 
 /**
  * Fields that only the gateway writes. What a client sends under these names, or under names that a backend may take for them
@@ -13,6 +14,9 @@ const ownedFields: ReadonlySet<string> = new Set([
   "x-forwarded-proto",
   "x-request-id",
   "x-real-ip",
+  "client-cert",
+  "client-cert-chain",
+  "x-forwarded-client-cert",
 ]);
 
 /** Fields that are written anew because they belong to the message as it is sent here. */
@@ -43,7 +47,7 @@ export function upstreamHead(exchange: Exchange, framing: OutgoingFraming, endpo
     if (isReplaced(key)) continue;
     text += `${names[at]}: ${values[at]}\r\n`;
   }
-  return `${text}${forwardedFields(exchange)}${framingFields(framing)}\r\n`;
+  return `${text}${forwardedFields(exchange)}${identityFields(exchange)}${framingFields(framing)}\r\n`;
 }
 
 /** True for what is not passed on as it came. */
@@ -105,6 +109,17 @@ function continuedFields(exchange: Exchange, own: { readonly scheme: string; rea
     `X-Request-Id: ${id}\r\n`
   );
 }
+
+/** The certificate that the client has shown here, or to a trusted proxy (RFC 9440). */
+function identityFields({ headers, security, isFromTrustedProxy }: Exchange): string {
+  if (security?.clientCertificate !== undefined) return clientCertificateFields(security.clientCertificate);
+  if (!isFromTrustedProxy) return "";
+  let text = "";
+  for (const [name, value] of headers) if (identityNames.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
+  return text;
+}
+
+const identityNames: ReadonlySet<string> = new Set(["client-cert", "client-cert-chain", "x-forwarded-client-cert"]);
 
 /** HTTP/1.0 needs no Host, and an empty field would say that there was one. */
 function hostField(host: string): string {

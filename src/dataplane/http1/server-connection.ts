@@ -236,7 +236,8 @@ export class ServerConnection implements Receiver, BodyOwner {
         wire.write(latin1(interimHead(status, headers)));
       }
     };
-    const open = host.begin({ kind, head: request.head, body: this.#body, peer: wire.peer, interim });
+    const { peer, security } = wire;
+    const open = host.begin({ kind, head: request.head, body: this.#body, peer, security, interim });
     this.#open = open;
     void open.reply.then((reply) => this.#onReply(open, reply));
   }
