@@ -1,9 +1,9 @@
 import type { BodySink, BodyStream } from "../../core/body.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
+import { withoutTrailers } from "../../core/trailers.ts";
 import { type BodyErrorCode, ChunkedDecoder, type ChunkedListener } from "./chunked.ts";
 import { after, asBuffer, type Framing } from "./syntax.ts";
-import { withoutTrailers } from "./trailers.ts";
 
 /** The connection that a body is read from. */
 export interface BodyOwner {

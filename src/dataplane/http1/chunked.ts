@@ -1,7 +1,7 @@
 import { GatewayError } from "../../core/errors.ts";
 import { HeaderList } from "../../core/headers.ts";
+import { mayBeTrailer } from "../../core/trailers.ts";
 import { parseFields } from "./syntax.ts";
-import { mayBeTrailer } from "./trailers.ts";
 
 /** What a chunked body comes apart into. */
 export type ChunkedListener = {

@@ -8,8 +8,8 @@ import {
   type Wire,
   type WireSecurity,
 } from "../../core/wire.ts";
+import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
-import { remainder, WriteQueue } from "./write-queue.ts";
 
 /** The one that a wire belongs to, beside its receiver. */
 export interface WireKeeper {

@@ -1,4 +1,4 @@
-import { dashedName, HeaderList } from "../../core/headers.ts";
+import { dashedName, HeaderList } from "./headers.ts";
 
 /**
  * Fields that frame, route, modify, authenticate or describe a message (RFC 9110 §6.5.1), or say where it comes from: they were read, or
