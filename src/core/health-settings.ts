@@ -1,3 +1,5 @@
+import type { ProxyProtocol } from "./proxy-header.ts";
+
 /** How the health of an upstream's endpoints is found out, and what follows from it. */
 export type HealthSettings = {
   /** Absent: no active checks. */
@@ -13,6 +15,8 @@ export type HealthSettings = {
 /** Active checks, made by the control process. Times in milliseconds. */
 export type CheckSettings = {
   readonly probe: ProbeSettings;
+  /** What the connection of a probe begins with, unless the probe has a port of its own or speaks TLS. */
+  readonly proxyProtocol?: ProxyProtocol;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** How many checks in a row turn an unhealthy endpoint healthy, and a healthy one unhealthy; the first check decides alone. */

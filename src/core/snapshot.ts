@@ -1,5 +1,6 @@
 import type { FilterSettings } from "./filter-settings.ts";
 import type { HealthSettings } from "./health-settings.ts";
+import type { ProxyProtocol } from "./proxy-header.ts";
 import type { KeyPair, ListenerTls, UpstreamTls } from "./tls-settings.ts";
 
 /** The whole desired state of the data plane: checked, frozen, numbered, and plain data that can cross to another process. */
@@ -136,6 +137,8 @@ export type UpstreamSettings = {
   readonly name: string;
   readonly endpoints: readonly EndpointSettings[];
   readonly balance: "least-sessions" | "round-robin";
+  /** What a connection to an endpoint begins with; such connections are not used again, since they are one client's. */
+  readonly proxyProtocol?: ProxyProtocol;
   /** How endpoints that are `isSecure` are spoken to. */
   readonly tls?: UpstreamTls;
   /** Idle HTTP connections kept for reuse. */
@@ -158,7 +161,7 @@ export type CircuitLimits = {
   readonly connects?: number;
 };
 
-/** One address of an upstream; `host` is a name or an address literal without brackets. */
+/** One address of an upstream; `host` is a name, an address literal without brackets, or `unix:` and a path (the port is 0 then). */
 export type EndpointSettings = {
   readonly host: string;
   readonly port: number;
@@ -168,7 +171,26 @@ export type EndpointSettings = {
   readonly weight: number;
 };
 
-/** `host:port`, with brackets round an IPv6 address. */
+/** `host:port`, with brackets round an IPv6 address; a Unix socket as it is configured. */
 export function formatAddress(address: { readonly host: string; readonly port: number }): string {
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  const { host, port } = address;
+  if (isSocketPath(host)) return host;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** True for the host of an endpoint that is a Unix socket. */
+export function isSocketPath(host: string): boolean {
+  return host.startsWith("unix:");
+}
+
+/** Where a socket of an endpoint connects to, in the words that Bun and Node share. */
+export function connectTarget({ host, port }: { readonly host: string; readonly port: number }): ConnectTarget {
+  return isSocketPath(host) ? { path: host.slice("unix:".length) } : { host, port };
+}
+
+export type ConnectTarget = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** What stands in Host for an endpoint that was asked for nothing else. */
+export function authorityOf(address: string): string {
+  return isSocketPath(address) ? "localhost" : address;
 }

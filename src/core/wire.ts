@@ -56,7 +56,12 @@ export type WireSecurity = {
 };
 
 /** `address` is a literal without brackets. */
-export type PeerAddress = { readonly address: string; readonly port: number };
+export type PeerAddress = {
+  readonly address: string;
+  readonly port: number;
+  /** The other end of the connection, which is here, as far as it is known. */
+  readonly local?: { readonly address: string; readonly port: number } | undefined;
+};
 
 /** Hears nothing and says nothing: for a wire that nobody listens to yet, or any more. */
 export const silentReceiver: Receiver = {

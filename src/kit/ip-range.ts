@@ -70,6 +70,11 @@ function isWithin(groups: readonly number[], range: IpRange): boolean {
   return true;
 }
 
+/** An address in groups of 16 bits: 2 for IPv4 and for IPv4-mapped IPv6 addresses, 8 for the other IPv6 ones; undefined if it is none. */
+export function addressGroups(text: string): readonly number[] | undefined {
+  return parseGroups(text);
+}
+
 /** 2 groups for IPv4 and for IPv4-mapped IPv6 addresses, 8 for the other IPv6 ones. */
 function parseGroups(text: string): readonly number[] | undefined {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);

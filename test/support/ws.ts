@@ -123,3 +123,8 @@ export function echo(peer: WsPeer): void {
   peer.keeps = false;
   peer.onMessage = (message, isBinary) => peer.socket.send(message, { binary: isBinary });
 }
+
+/** A server of `ws` on a server of the test's own. */
+export function webSocketServer(options: ServerOptions): InstanceType<typeof WebSocketServer> {
+  return new WebSocketServer(options);
+}

@@ -8,7 +8,9 @@ import { type Route, routeSchema, targetsOf } from "./routes.ts";
 import { type Draft, type Entries, report } from "./sections.ts";
 import { treeAt } from "./tree.ts";
 import { warnOfUnreachable } from "./unreachable.ts";
-import type { upstreamSchema } from "./upstreams.ts";
+import { speaksTls, type upstreamSchema } from "./upstreams.ts";
+
+type Upstream = z.output<typeof upstreamSchema>;
 
 /** Everything that the sections of a configuration come to. */
 export type Parts = {
@@ -26,6 +28,7 @@ export function checkAcross(draft: Draft, parts: Parts): void {
     checkFilters(draft, name, route);
   }
   for (const [name, { parts: upstream }] of parts.upstreams) {
+    checkProxyProtocol(draft, name, upstream);
     const weights = upstream.endpoints?.map((endpoint) => ("weight" in endpoint ? endpoint.weight : 1)) ?? [1];
     if (weights.some((weight) => weight > 0)) continue;
     const says = "every endpoint has weight 0, so none takes anything";
@@ -91,6 +94,12 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
     const says = "every upstream has weight 0, so none takes anything";
     report(draft, ["routes", name, "to"], { severity: "warning", says, try: "give one of them a weight" });
   }
+}
+
+function checkProxyProtocol(draft: Draft, name: string, { endpoints, tls, proxyProtocol }: Partial<Upstream>): void {
+  if (proxyProtocol === undefined || endpoints === undefined || !speaksTls({ endpoints, tls })) return;
+  const says = "the PROXY protocol is not spoken with endpoints that speak TLS";
+  report(draft, ["upstreams", name, "proxyProtocol"], { says, try: "remove it, or tls and https://" });
 }
 
 /** Is there such an upstream, or may there be one, in what could not be read? */

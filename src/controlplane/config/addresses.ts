@@ -7,6 +7,8 @@ export type Address = { readonly host: string; readonly port: number };
 
 const listenHint = 'write an address such as ":8080", "127.0.0.1:8080" or "[::1]:8080"';
 const endpointHint = "write host:port, such as 127.0.0.1:8888";
+/** What the kernel takes for the path of a Unix socket, its zero byte left out. */
+const longestSocketPath = 107;
 
 /** Reads the address of a listener: an IP literal, `localhost`, or nothing for every interface, and a port (0: any free one). */
 export function parseListenAddress(text: string): Address | Misread {
@@ -21,8 +23,9 @@ export function parseListenAddress(text: string): Address | Misread {
 /** The address of an endpoint; `isSecure` only if it was written with a scheme. */
 export type EndpointAddress = Address & { readonly isSecure?: boolean };
 
-/** Reads the address of an endpoint: a name or an IP literal, and a port; or a URL without a path. */
+/** Reads the address of an endpoint: a name or an IP literal, and a port; a URL without a path; or `unix:` and a path. */
 export function parseEndpointAddress(text: string): EndpointAddress | Misread {
+  if (text.startsWith("unix:")) return parseSocketPath(text);
   const [, scheme, rest = ""] = /^(https?|wss?):\/\/(.*?)\/?$/i.exec(text) ?? [];
   if (scheme === undefined) return parseHostAndPort(text);
   if (/[/?#@]/.test(rest)) {
@@ -36,6 +39,20 @@ export function parseEndpointAddress(text: string): EndpointAddress | Misread {
   const hasPort = /:\d+$/.test(rest) && isIP(rest) === 0;
   const address = parseHostAndPort(hasPort ? rest : `${rest}:${isSecure ? 443 : 80}`);
   return address instanceof Misread ? address : { ...address, isSecure };
+}
+
+function parseSocketPath(text: string): Address | Misread {
+  const path = text.slice("unix:".length);
+  if (!path.startsWith("/") || path.endsWith("/") || path.includes("\0"))
+    return new Misread(
+      `"${text}" is no path of a socket`,
+      "write unix: and its whole path, such as unix:/run/app.sock",
+    );
+  if (Buffer.byteLength(path) <= longestSocketPath) return { host: text, port: 0 };
+  return new Misread(
+    `this path is longer than ${longestSocketPath} bytes`,
+    "have the application listen at a shorter path",
+  );
 }
 
 function parseHostAndPort(text: string): Address | Misread {

@@ -17,7 +17,9 @@ const endpoint = z.union(
   [
     address(),
     map({
-      address: address().describe("Name or IP address, and port; or `https://` or `wss://` and the same, for TLS."),
+      address: address().describe(
+        "Name or IP address, and port; `https://` or `wss://` and the same, for TLS; or `unix:` and the path of a socket.",
+      ),
       weight: whole(0, 1000)
         .prefault(usualWeight)
         .describe("Share in relation to the other endpoints; 0 takes nothing new, 50 half of the usual."),
@@ -41,10 +43,18 @@ export const upstreamSchema = map(
   {
     endpoints: list(endpoint, "[ 127.0.0.1:8888 ]")
       .min(1, { error: "write at least one endpoint, such as [ 127.0.0.1:8888 ]" })
-      .describe("Where the application listens: `host:port`, or a URL such as `https://app.internal` without a path."),
+      .describe(
+        "Where the application listens: `host:port`, a URL such as `https://app.internal` without a path, or `unix:/run/app.sock`.",
+      ),
     tls: upstreamTlsSchema
       .optional()
       .describe("How TLS is spoken with endpoints. With it, endpoints without a scheme speak TLS as well."),
+    proxyProtocol: word("v1", "v2")
+      .optional()
+      .describe(
+        "What every connection to an endpoint begins with, so that the application knows the client's address: the PROXY protocol, as text or " +
+          "as bytes. HTTP connections are not kept for reuse then. Not with TLS.",
+      ),
     balance: word("least-sessions", "round-robin")
       .prefault("least-sessions")
       .describe(
@@ -85,6 +95,7 @@ export function upstreamSettings(
     endpoints: upstream.endpoints.map((endpoint) => endpointSettings(endpoint, upstream.tls !== undefined)),
     balance: upstream.balance,
     ...(tls === undefined ? {} : { tls }),
+    ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
     health: healthOf(upstream),
     ...(upstream.limits === undefined ? {} : { limits: circuit(upstream.limits) }),
@@ -120,10 +131,10 @@ function circuit({
 }
 
 function healthOf(upstream: z.output<typeof upstreamSchema>): HealthSettings {
-  const { health, panic } = upstream;
+  const { health, panic, proxyProtocol } = upstream;
   const ejection = ejectionSettings(upstream.ejection);
   return {
-    ...(health === undefined ? {} : { check: checkSettings(health) }),
+    ...(health === undefined ? {} : { check: { ...checkSettings(health), ...(proxyProtocol && { proxyProtocol }) } }),
     ...(ejection === undefined ? {} : { ejection }),
     panic,
     onUnhealthy: health?.onUnhealthy ?? "keep",

@@ -68,8 +68,8 @@ export class EndpointCheck implements Disposable {
     await sleep(Math.random() * Math.min(firstSpreadMs, this.#settings.intervalMs), signal);
     while (!signal.aborted) {
       const { host, port } = this.#options;
-      const { probe, timeoutMs } = this.#settings;
-      const result = await this.#options.probe({ settings: probe, host, port, timeoutMs }, signal);
+      const { probe, timeoutMs, proxyProtocol } = this.#settings;
+      const result = await this.#options.probe({ settings: probe, host, port, timeoutMs, proxyProtocol }, signal);
       if (signal.aborted) return;
       this.#take(result);
       await sleep(this.#pauseMs(), signal);

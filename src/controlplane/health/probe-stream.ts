@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { connectTarget } from "../../core/snapshot.ts";
 
 /** Where a probe goes. With `serverName` it speaks TLS, and does not ask who answers: nothing secret is sent. */
 export type ProbeTarget = { readonly host: string; readonly port: number; readonly serverName?: string };
@@ -26,18 +27,18 @@ export class ProbeStream implements Disposable {
 
   /** Connects; rejects if that fails, or once `signal` aborts. */
   static open(target: ProbeTarget, signal: AbortSignal): Promise<ProbeStream> {
-    const { host, port, serverName } = target;
+    const { serverName } = target;
+    const to = connectTarget(target);
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(new Error("aborted"));
       const isTls = serverName !== undefined;
       const socket = isTls
         ? connectTls({
-            host,
-            port,
+            ...to,
             rejectUnauthorized: false,
             ...(serverName === "" ? {} : { servername: serverName }),
           })
-        : connectTcp({ host, port });
+        : connectTcp(to);
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("the connection was closed")));
       socket.once(isTls ? "secureConnect" : "connect", () => resolve(new ProbeStream(socket)));

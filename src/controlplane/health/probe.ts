@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { ProbeSettings } from "../../core/health-settings.ts";
-import { formatAddress } from "../../core/snapshot.ts";
+import { type ProxyProtocol, proxyHeader } from "../../core/proxy-header.ts";
+import { authorityOf, formatAddress } from "../../core/snapshot.ts";
 import { after } from "../../kit/sleep.ts";
 import { readAnswerHead, readBody } from "./http-answer.ts";
 import { ProbeStream } from "./probe-stream.ts";
@@ -17,6 +18,7 @@ export type Probe = {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
+  readonly proxyProtocol?: ProxyProtocol | undefined;
 };
 
 /** Probes an endpoint once; never rejects. An abort of `signal` ends it, as a failure. */
@@ -43,15 +45,20 @@ export async function probe(one: Probe, signal: AbortSignal): Promise<ProbeResul
   }
 }
 
-async function attempt({ settings, host, port }: Probe, signal: AbortSignal): Promise<void> {
+async function attempt({ settings, host, port, proxyProtocol }: Probe, signal: AbortSignal): Promise<void> {
   const to = { host, port: settings.port ?? port };
+  const introduce = (stream: ProbeStream): void => {
+    if (proxyProtocol !== undefined && settings.port === undefined) stream.write(proxyHeader(proxyProtocol, undefined));
+  };
   if (settings.type === "tcp") {
-    using _stream = await ProbeStream.open(to, signal);
+    using stream = await ProbeStream.open(to, signal);
+    introduce(stream);
     return;
   }
-  const authority = settings.host ?? formatAddress(to);
+  const authority = settings.host ?? authorityOf(formatAddress(to));
   const isTls = settings.type === "https" || (settings.type === "websocket" && settings.isSecure);
   using stream = await ProbeStream.open(isTls ? { ...to, serverName: serverName(authority) } : to, signal);
+  if (!isTls) introduce(stream);
   if (settings.type === "websocket") await probeWebSocket(stream, settings, authority);
   else await probeHttp(stream, settings, authority);
 }

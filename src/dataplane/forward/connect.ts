@@ -1,4 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
+import { proxyHeader } from "../../core/proxy-header.ts";
 import { silentReceiver, type Wire } from "../../core/wire.ts";
 import { ClientConnection } from "../http1/client-connection.ts";
 import type { Attempt } from "./forward.ts";
@@ -21,6 +22,10 @@ export async function connect(attempt: Attempt): Promise<{ connection: ClientCon
     endpoint.connecting--;
   }
   endpoint.traffic.succeeded("connect");
+  const { proxyProtocol } = endpoint;
+  if (proxyProtocol !== undefined) {
+    wire.write(proxyHeader(proxyProtocol, { source: exchange.client, destination: exchange.peer.local }));
+  }
   if (!exchange.scope.disposed) return { connection: new ClientConnection(wire, parts.wheel), wire };
   wire.destroy();
   throw new GatewayError("client_gone", "the client closed the connection");

@@ -1,6 +1,7 @@
 import type { Exchange } from "../../core/exchange.ts";
 import { dashedName } from "../../core/headers.ts";
 import { clientCertificateFields } from "./client-certificate-fields.ts";
+import { authorityOf } from "../../core/snapshot.ts";
 
 /**
  * Fields that only the gateway writes. What a client sends under these names, or under names that a backend may take for them
@@ -41,7 +42,7 @@ export type OutgoingFraming =
 export function upstreamHead(exchange: Exchange, framing: OutgoingFraming, endpoint: string): string {
   const { headers, head } = exchange;
   const { names, keys, values } = headers;
-  let text = `${head.method} ${exchange.target} HTTP/1.1\r\nHost: ${headers.get("host") ?? endpoint}\r\n`;
+  let text = `${head.method} ${exchange.target} HTTP/1.1\r\nHost: ${headers.get("host") ?? authorityOf(endpoint)}\r\n`;
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] as string;
     if (isReplaced(key)) continue;

@@ -1,6 +1,6 @@
 import { certificateRefused, connectFailed, connectTimedOut, secureDialFailed } from "../../core/dial-errors.ts";
 import type { GatewayError } from "../../core/errors.ts";
-import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
+import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { SecureDial } from "./secure-dial.ts";
@@ -47,14 +47,18 @@ class Dial implements SocketOwner {
   start(): Promise<Wire> {
     const { to, wheel, timeoutMs, secure } = this.#options;
     if (timeoutMs > 0) wheel.arm(this.#timer, timeoutMs);
-    Bun.connect<SocketOwner>({
-      hostname: to.host,
-      port: to.port,
+    const options = {
       allowHalfOpen: true,
       data: this,
       socket: socketEvents,
       ...(secure === undefined ? {} : { tls: secure.optionsFor(to.host) }),
-    }).catch((error: unknown) => this.refused(error));
+    };
+    const target = connectTarget(to);
+    const connecting =
+      "path" in target
+        ? Bun.connect<SocketOwner>({ ...options, unix: target.path })
+        : Bun.connect<SocketOwner>({ ...options, hostname: target.host, port: target.port });
+    connecting.catch((error: unknown) => this.refused(error));
     return this.#outcome.promise;
   }
 

@@ -109,7 +109,7 @@ class Door implements SocketOwner {
       socket.terminate();
       return;
     }
-    const peer = { address: socket.remoteAddress, port: socket.remotePort };
+    const peer = new Caller(socket);
     if (this.#hall === undefined) this.#connect(socket, peer, undefined);
     else this.#admit(socket, peer, this.#hall);
   }
@@ -142,4 +142,22 @@ class Door implements SocketOwner {
   closed(): void {}
   refused(): void {}
   failed(): void {}
+}
+
+/** Where a connection comes from, and, if somebody wants to know, where it has come to. */
+class Caller implements PeerAddress {
+  readonly address: string;
+  readonly port: number;
+  readonly #socket: OwnedSocket;
+
+  constructor(socket: OwnedSocket) {
+    this.address = socket.remoteAddress;
+    this.port = socket.remotePort;
+    this.#socket = socket;
+  }
+
+  get local(): PeerAddress | undefined {
+    const { localAddress, localPort } = this.#socket;
+    return localAddress ? { address: localAddress, port: localPort } : undefined;
+  }
 }

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isSocketPath } from "../../core/snapshot.ts";
 import type { KeyPair, UpstreamTls } from "../../core/tls-settings.ts";
 import { makeContext, type SecureContext } from "./secure-context.ts";
 
@@ -27,7 +28,8 @@ export class SecureDial {
 
   /** What a socket has to be told to connect to `host`. Addresses are verified, but not asked for (RFC 6066 §3). */
   optionsFor(host: string): SecureConnectOptions {
-    const name = this.settings.serverName ?? (isIP(host) === 0 ? host : undefined);
+    const isName = isIP(host) === 0 && !isSocketPath(host);
+    const name = this.settings.serverName ?? (isName ? host : undefined);
     return {
       secureContext: this.#context,
       rejectUnauthorized: this.settings.verify === "full",

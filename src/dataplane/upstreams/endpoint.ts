@@ -1,4 +1,5 @@
 import type { EndpointStatus } from "../../core/figures.ts";
+import type { ProxyProtocol } from "../../core/proxy-header.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { Candidate } from "./balancer.ts";
 import type { LeaseCounts } from "./lease-counts.ts";
@@ -16,6 +17,8 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
   pool: Pool<Connection>;
   /** True if it speaks TLS. */
   isSecure: boolean;
+  /** What a connection to it begins with. */
+  proxyProtocol: ProxyProtocol | undefined;
   weight: number;
   sessions = 0;
   requests = 0;

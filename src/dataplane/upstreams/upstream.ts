@@ -90,10 +90,13 @@ export class Upstream<Connection extends Pooled> {
     this.#leaving = [...before.values()];
     for (const [at, endpoint] of this.#endpoints.entries()) {
       const { weight, isSecure = false } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
-      if (endpoint.isSecure !== isSecure) endpoint.renewPool(settings.pool);
+      if (endpoint.isSecure !== isSecure || endpoint.proxyProtocol !== settings.proxyProtocol)
+        endpoint.renewPool(settings.pool);
       endpoint.isSecure = isSecure;
+      endpoint.proxyProtocol = settings.proxyProtocol;
       endpoint.weight = weight;
-      endpoint.pool.limits = settings.pool;
+      // A connection that names a client is that client's alone.
+      endpoint.pool.limits = settings.proxyProtocol === undefined ? settings.pool : { idle: 0, idleMs: 0 };
       this.#change(endpoint, () => {
         endpoint.standing.grounds = { isLeaving: false, hasWeight: weight > 0 };
       });
