@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { freePort } from "../../src/cli/free-port.ts";
+import { openDescriptors } from "../support/process-figures.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { Talk } from "../support/talk.ts";
 import { openOnAll, twoWorkers, workersOf } from "../support/two-workers.ts";
@@ -117,3 +119,36 @@ test("two workers without traffic, and the control process, take less than 150 M
   const all = [gateway.pid, ...gateway.ready.workerPids].reduce((sum, pid) => sum + share(pid), 0);
   expect(all).toBeLessThan(150 * 1024 * 1024);
 });
+
+test.skipIf(Bun.which("prlimit") === null)(
+  "a change that one worker cannot have is in force on none of them, and on all once it can",
+  async () => {
+    await using app = await WsApp.open(echo);
+    await using gateway = await RunningGateway.open(twoWorkers(app));
+    const [, second = 0] = gateway.ready.workerPids;
+    const limit = (files: string): void => void Bun.spawnSync(["prlimit", `--pid=${second}`, `--nofile=${files}:`]);
+    const port = await freePort("127.0.0.1");
+    const status = (path: string, at = gateway.ready.listeners[0]?.port): Promise<number> =>
+      fetch(`http://127.0.0.1:${at}${path}`, { keepalive: false }).then(
+        (answer) => answer.status,
+        () => 0,
+      );
+    // No descriptor is left for another listener.
+    limit(String(openDescriptors(second)));
+    const changed = JSON.parse(twoWorkers(app, { fresh: { match: { path: "/fresh" }, filters: [{ respond: {} }] } }));
+    gateway.write(
+      JSON.stringify({ ...changed, listeners: { ...changed.listeners, more: { address: `127.0.0.1:${port}` } } }),
+    );
+    await until(() => gateway.event("config-issue") !== undefined);
+    expect(gateway.event("config-issue")?.message).toContain("listeners.more.address");
+    expect(await status("/fresh", port)).toBe(0);
+    limit("1024");
+    const revisions = (await gateway.admin("/api/workers")).body.items as { revision: number }[];
+    expect(revisions.map(({ revision }) => revision)).toEqual([1, 1]);
+    for (let ask = 0; ask < 10; ask++) expect(await status("/fresh")).toBe(404);
+    // What the machine refused is tried again every two seconds.
+    await until(async () => (await status("/fresh", port)) === 200, 5000);
+    for (let ask = 0; ask < 10; ask++) expect(await status("/fresh")).toBe(200);
+  },
+  15_000,
+);
