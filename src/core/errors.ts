@@ -22,6 +22,7 @@ const meanings = {
   content_too_large: { side: "client", status: 413, closeCode: 1009 },
   target_too_long: { side: "client", status: 414, closeCode: 1009 },
   expectation_failed: { side: "client", status: 417, closeCode: 1008 },
+  misdirected_request: { side: "client", status: 421, closeCode: 1008 },
   upgrade_required: { side: "client", status: 426, closeCode: 1002 },
   too_many_requests: { side: "client", status: 429, closeCode: 1013 },
   too_many_sessions: { side: "client", status: 429, closeCode: 1013 },

@@ -22,6 +22,8 @@ export type ListenerSettings = {
   readonly port: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed. */
   readonly trustedProxies: readonly string[];
+  /** Everything is sent to this port over TLS (308). */
+  readonly httpsPort?: number;
   /** Without it the listener speaks in the clear. */
   readonly tls?: ListenerTls;
   readonly timeouts: {

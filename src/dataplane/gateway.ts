@@ -19,6 +19,7 @@ import { compose, createRouteFilters } from "./filters/catalogue.ts";
 import { RouteLimits } from "./filters/route-limits.ts";
 import { createForward } from "./forward/forward.ts";
 import { Listener, type ListenerFacts } from "./listener.ts";
+import { listenerWay } from "./listener-ways.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
 import { diffRoutes } from "./route-diff.ts";
@@ -340,7 +341,8 @@ export class Gateway implements AsyncDisposable {
   #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {
     const { table, revision } = this.#compiled;
     const route = table.match(incoming.head, incoming.kind) ?? refuseUnrouted;
-    return this.#desk.begin({ incoming, listener, revision, route: route.settings, way: route.way });
+    const way = listenerWay(route.way, incoming, listener);
+    return this.#desk.begin({ incoming, listener, revision, route: route.settings, way });
   }
 
   #keepHouse(): void {

@@ -18,7 +18,15 @@ import type { HandshakeFailure } from "./net/secure-arrival.ts";
 import type { BadRequest } from "./records.ts";
 
 /** What exchanges have to know of their listener. */
-export type ListenerFacts = { readonly name: string; readonly isSecure: boolean; readonly trusted: IpRanges };
+export type ListenerFacts = {
+  readonly name: string;
+  readonly isSecure: boolean;
+  readonly trusted: IpRanges;
+  /** The port to which everything is sent that does not come over TLS. */
+  readonly httpsPort?: number | undefined;
+  /** True if a host has other certificates than the name that the connection was opened for. */
+  readonly isMisdirected?: (serverName: string, host: string) => boolean;
+};
 
 /** What a listener tells the gateway. */
 export interface ListenerObserver {
@@ -58,7 +66,7 @@ export class Listener implements ExchangeHost {
     this.#options = options;
     this.#settings = options.settings;
     this.#certificates = options.certificates;
-    this.#facts = factsOf(options.settings);
+    this.#facts = factsOf(options.settings, options.certificates);
     const { certificates } = options;
     this.#port = listen({
       host: options.settings.host,
@@ -94,7 +102,7 @@ export class Listener implements ExchangeHost {
   update(settings: ListenerSettings, certificates: CertificateTable | undefined): void {
     this.#settings = settings;
     this.#certificates = certificates;
-    this.#facts = factsOf(settings);
+    this.#facts = factsOf(settings, certificates);
   }
 
   /** No new connections; those without a session end when they are idle. */
@@ -233,12 +241,15 @@ export class Listener implements ExchangeHost {
   }
 }
 
-function factsOf(settings: ListenerSettings): ListenerFacts {
-  return {
+function factsOf(settings: ListenerSettings, certificates: CertificateTable | undefined): ListenerFacts {
+  const facts = {
     name: settings.name,
     isSecure: settings.tls !== undefined,
     trusted: IpRanges.parse(settings.trustedProxies),
+    httpsPort: settings.httpsPort,
   };
+  if (certificates === undefined) return facts;
+  return { ...facts, isMisdirected: (serverName, host) => certificates.isMisdirected(serverName, host) };
 }
 
 function busy(says: string): GatewayError {

@@ -156,14 +156,15 @@ describe("AC-8.2: errors of the gateway are told apart", () => {
       "early_data_too_long",
       "expectation_failed",
       "internal",
+      "misdirected_request",
       "overloaded",
       "plain_http",
       "tls_failed",
       "too_many_sessions",
       "upstream_certificate",
       "upstream_connect_timeout",
-      "upstream_tls",
       "upstream_full",
+      "upstream_tls",
     ]);
   });
 

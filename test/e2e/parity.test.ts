@@ -286,6 +286,20 @@ const rows: readonly ParityRow[] = [
     },
   },
   {
+    covers: ["redirectToHttps"],
+    says: "a listener that sends everything to TLS",
+    settings: { listener: { redirectToHttps: 8443 } },
+    asked: { target: "/a/b?x=1" },
+    gives: { status: 308, line: undefined, answer: { location: "https://app.example:8443/a/b?x=1" } },
+  },
+  {
+    covers: ["redirectToHttps"],
+    says: "a listener that sends everything to TLS, but what a trusted proxy has got over it",
+    settings: { listener: { redirectToHttps: true, trustedProxies: ["127.0.0.1"] } },
+    asked: { headers: { "X-Forwarded-Proto": "https" } },
+    gives: { status: 200, backend: 0 },
+  },
+  {
     covers: ["log"],
     says: "the access log",
     settings: { route: { filters: [{ rewrite: { prefix: "/in" } }] } },
@@ -307,7 +321,7 @@ const rows: readonly ParityRow[] = [
 
 const otherFeatures = ["match.host", "match.path.exact", "match.path.prefix", "match.path.regex", "match.method"];
 otherFeatures.push("match.headers", "match.query", "match.order", "forwarded", "balance", "retry", "timeouts");
-otherFeatures.push("answers", "errors", "log");
+otherFeatures.push("answers", "errors", "log", "redirectToHttps");
 
 const ran = new Map<ParityRow, Set<ParityKind>>();
 

@@ -5,6 +5,7 @@ import { formatIssue } from "../../src/core/issue.ts";
 import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { header } from "../support/http-message.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
 import { signedPair } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
@@ -93,6 +94,30 @@ test.each([
   expect(header(arrived, "x-forwarded-proto")).toBe("https");
   expect(header(arrived, "x-forwarded-port")).toBe("443");
   expect(header(arrived, "forwarded")).toContain("proto=https");
+});
+
+test("a request for a host with other certificates than the connection was opened for gets 421", async () => {
+  using files = TlsFiles.make();
+  const pairs = [["a.test", "b.test"], ["c.test"]].map((hosts) => signedPair({ name: hosts.join(), hosts }));
+  const certificates = pairs.map((pair, at) => files.add(`${at}`, pair));
+  await using backend = ScriptedBackend.open(friendly);
+  await using fixture = GatewayFixture.open({ to: [backend], listener: { tls: { certificates } } });
+  const status = async (serverName: string | undefined, host: string): Promise<readonly number[]> => {
+    const statuses: number[] = [];
+    for (const make of [request, handshake]) {
+      const tls = { rejectUnauthorized: false, ...(serverName === undefined ? {} : { serverName }) };
+      const client = await RawClient.open(fixture.port, { tls });
+      client.write(make({ headers: { Host: host } }));
+      statuses.push((await client.response()).status);
+    }
+    return statuses;
+  };
+  expect(await status("a.test", "a.test")).toEqual([200, 101]);
+  expect(await status("a.test", "B.test:8443")).toEqual([200, 101]);
+  expect(await status("a.test", "unknown.test")).toEqual([200, 101]);
+  expect(await status(undefined, "c.test")).toEqual([200, 101]);
+  expect(await status("a.test", "c.test")).toEqual([421, 421]);
+  expect(await status("c.test", "a.test")).toEqual([421, 421]);
 });
 
 describe("a renewed certificate", () => {

@@ -52,6 +52,13 @@ function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
   const taken = new Map<string, string>();
   for (const [name, { parts: listener }] of listeners) {
     const { address, limits } = listener;
+    if (listener.tls !== undefined && listener.redirectToHttps) {
+      const says = "this listener speaks TLS itself";
+      report(draft, ["listeners", name, "redirectToHttps"], {
+        says,
+        try: "leave it out, or put it on the one in the clear",
+      });
+    }
     if (limits !== undefined && limits.requestLine > limits.head) {
       const says = "the request line is a part of the head, and may be longer than all of it";
       report(draft, ["listeners", name, "limits"], { says, try: "write a head of at least requestLine" });

@@ -60,6 +60,12 @@ export const listenerSchema = map(
     tls: listenerTlsSchema
       .optional()
       .describe("Certificates, and how TLS is spoken. Without it the listener speaks in the clear."),
+    redirectToHttps: z
+      .union([z.boolean(), whole(1, 65_535)], { error: "write true, or the port that speaks TLS" })
+      .prefault(false)
+      .describe(
+        "Sends every request and handshake to the same address over TLS (308); with a number, to this port instead of 443.",
+      ),
     timeouts: timeouts.prefault({}).describe("How long a client may take."),
     limits: limits.prefault({}).describe("What one listener takes on at most."),
   },
@@ -79,7 +85,12 @@ export function listenerSettings(
     port: listener.address.port,
     trustedProxies: listener.trustedProxies,
     ...(tls === undefined ? {} : { tls }),
+    ...(listener.redirectToHttps === false ? {} : { httpsPort: portOf(listener.redirectToHttps) }),
     timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },
     limits: { ...limits, connections: connections === "off" ? 0 : connections },
   };
+}
+
+function portOf(redirect: true | number): number {
+  return redirect === true ? 443 : redirect;
 }

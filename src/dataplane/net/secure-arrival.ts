@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { isIP } from "node:net";
 import type { PeerAddress, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { CertificateTable } from "./certificate-table.ts";
@@ -106,9 +107,9 @@ function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {
   return cause.message.includes("CERTIFICATE") ? "certificate" : "other";
 }
 
-/** A name in the form in which certificates are looked up. */
+/** A name in the form in which certificates are looked up. An address is none (RFC 6066 §3), though some clients send theirs. */
 export function normalName(name: unknown): string | undefined {
-  if (typeof name !== "string" || name === "") return undefined;
+  if (typeof name !== "string" || name === "" || isIP(name) !== 0) return undefined;
   const lower = name.toLowerCase();
   return lower.endsWith(".") ? lower.slice(0, -1) : lower;
 }
