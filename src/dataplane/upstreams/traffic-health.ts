@@ -56,6 +56,13 @@ export class TrafficHealth {
     this.#eject(owner, owner.ejection, `${inARow} ${namesOf[step]} in a row failed`);
   }
 
+  /** Ends an ejection before its time. */
+  pardon(): void {
+    if (!this.#isEjected || this.#owner === undefined || this.#rest === undefined) return;
+    this.#owner.wheel.disarm(this.#rest);
+    this.#comeBack(this.#owner);
+  }
+
   #eject(owner: EjectionOwner, settings: EjectionSettings, why: string): void {
     const { wheel } = owner;
     // Whoever behaved for as long as the longest ejection takes begins anew.

@@ -154,6 +154,20 @@ test.each(steps)("$limit failures of the kind $step in a row eject an endpoint f
   expect(bench.notices.map(({ event }) => event)).toEqual(["endpoint-ejected", "endpoint-back"]);
 });
 
+test("checks that are good again end an ejection, and checks that were good all the time do not", () => {
+  const bench = new Bench(settings(2));
+  bench.upstream.judge(verdict(1, { health: "healthy" }));
+  bench.fail(1, "connect", 3);
+  bench.upstream.judge(verdict(1, { health: "healthy" }));
+  expect(bench.state(1)).toBe("ejected");
+  bench.upstream.judge(verdict(1, { health: "unhealthy" }));
+  expect(bench.state(1)).toBe("unhealthy");
+  bench.upstream.judge(verdict(1, { health: "healthy" }));
+  expect(bench.state(1)).toBe("healthy");
+  bench.wheel.advance(100_000);
+  expect(bench.notices.map(({ event }) => event)).toEqual(["endpoint-ejected", "endpoint-back"]);
+});
+
 test("what is counted as 0 ejects nobody", () => {
   const bench = new Bench(settings(2));
   bench.fail(1, "answer", 1000);
