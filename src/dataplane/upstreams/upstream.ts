@@ -120,9 +120,12 @@ export class Upstream<Connection extends Pooled> {
   judge(verdict: EndpointVerdict): void {
     const endpoint = this.#endpoints.find(({ address }) => address === verdict.address);
     if (endpoint === undefined) return;
+    const isMended = endpoint.standing.state === "unhealthy" && verdict.health === "healthy";
     this.#change(endpoint, () => {
       endpoint.standing.verdict = verdict;
     });
+    // What the traffic met was the same trouble.
+    if (isMended) endpoint.traffic.pardon();
   }
 
   /** The endpoint of an address, as long as it is configured or in use. */
@@ -142,12 +145,9 @@ export class Upstream<Connection extends Pooled> {
 
   get isUnused(): boolean {
     return this.#endpoints.length === 0 && this.#leaving.every((endpoint) => endpoint.ownLoad === 0);
-    const isMended = endpoint.standing.state === "unhealthy" && verdict.health === "healthy";
   }
 
   /**
-    // What the traffic met was the same trouble.
-    if (isMended) endpoint.traffic.pardon();
    * Lends an endpoint; throws `upstream_empty` if there is none, and `upstream_full` if the limits leave none. Counts until it is disposed.
    * `retryPercent` of such an exchange may be tried again.
    */
