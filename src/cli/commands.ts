@@ -84,7 +84,7 @@ of them.
        causeway sessions close <conditions> [--code N] [--reason TEXT]
 
 Conditions, which hold together:
-  --id, --route, --upstream, --endpoint, --host, --client NAME
+  --id, --worker, --route, --upstream, --endpoint, --host, --client NAME
   --state STATE     open or closing
 
 Options:

@@ -4,10 +4,11 @@ import { AdminFailure, type AdminPlace, adminPlace, askAdmin } from "./admin-cli
 import { type Column, table } from "./table.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
-const conditions = ["id", "route", "upstream", "endpoint", "client", "host", "state"] as const;
+const conditions = ["id", "worker", "route", "upstream", "endpoint", "client", "host", "state"] as const;
 
 const options = {
   id: { type: "string" },
+  worker: { type: "string" },
   route: { type: "string" },
   upstream: { type: "string" },
   endpoint: { type: "string" },

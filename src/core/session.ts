@@ -74,6 +74,8 @@ export type SessionSummary = {
 /** Which sessions are meant; all conditions hold together. `client` compares with the address, with or without its port. */
 export type SessionFilter = {
   readonly id?: string;
+  /** The worker that has it, which the control process knows. */
+  readonly worker?: string;
   readonly route?: string;
   readonly upstream?: string;
   readonly endpoint?: string;

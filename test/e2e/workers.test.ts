@@ -28,8 +28,12 @@ test("two workers share the port, and are seen and handled as one gateway", asyn
   expect(page).toContain(`causeway_sessions_opened_total ${peers.length}\n`);
   expect(page).toContain("causeway_workers 2\n");
   for (const { id } of workers) expect(page).toContain(`process_resident_memory_bytes{process="worker-${id}"} `);
+  const ofSecond = (await gateway.admin("/api/sessions?worker=2&limit=10000")).body;
+  expect(ofSecond.items).toEqual(items.filter(({ worker }) => worker === "2"));
+  expect((await gateway.admin("/api/sessions?worker=3")).body).toEqual({ items: [], total: 0 });
   const one = items.find(({ worker }) => worker === "2");
   expect((await gateway.admin(`/api/sessions/${one?.id}?code=4001`, "DELETE")).body).toEqual({ closed: 1 });
+  expect((await gateway.admin("/api/sessions?worker=3&code=4002", "DELETE")).body).toEqual({ closed: 0 });
   expect((await gateway.admin("/api/sessions?route=live&code=4002", "DELETE")).body).toEqual({
     closed: peers.length - 1,
   });

@@ -39,6 +39,7 @@ const word = z.string().min(1).max(1024);
 /** Which sessions are meant; all conditions hold together. */
 export const sessionFilter = z.strictObject({
   id: word.optional(),
+  worker: word.optional().openapi({ description: "as in /api/workers" }),
   route: word.optional(),
   upstream: word.optional(),
   endpoint: word.optional(),

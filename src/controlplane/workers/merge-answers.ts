@@ -1,25 +1,26 @@
 import type { EndpointStatus, ListenerStatus, UpstreamStatus } from "../../core/figures.ts";
-import type { Answer, WorkerStatus } from "../../core/worker-protocol.ts";
+import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
 
 /** An answer, and the worker that gave it. */
 export type AnswerOf<A extends Answer> = { readonly worker: string; readonly answer: A };
 
-/** One answer of all workers together; `limit` is that of a question about sessions. There must be at least one. */
-export function mergeAnswers<A extends Answer>(answers: readonly AnswerOf<A>[], limit: number): A {
-  const all: readonly AnswerOf<Answer>[] = answers;
-  const [first] = all;
-  if (first === undefined) throw new Error("nobody has answered");
-  // `about` is the same in all of them, since they answer one question.
-  return merge(first.answer.about, all, limit) as A;
+/** One answer to a question from all workers together. */
+export function mergeAnswers<Q extends Question>(
+  question: Q,
+  answers: readonly AnswerOf<Answer>[],
+): Extract<Answer, { about: Q["about"] }> {
+  // Its `about` is that of the question, since each case below makes one of its own kind.
+  return merge(question, answers) as Extract<Answer, { about: Q["about"] }>;
 }
 
-function merge(about: Answer["about"], answers: readonly AnswerOf<Answer>[], limit: number): Answer {
+function merge(question: Question, answers: readonly AnswerOf<Answer>[]): Answer {
+  const { about } = question;
   switch (about) {
     case "sessions": {
       const given = those(about, answers);
       const items = given.flatMap(({ worker, answer }) => answer.items.map((item) => ({ ...item, worker })));
       items.sort((one, other) => one.openedAt - other.openedAt);
-      return { about, items: items.slice(0, limit), total: sum(given.map(({ answer }) => answer.total)) };
+      return { about, items: items.slice(0, question.limit), total: sum(given.map(({ answer }) => answer.total)) };
     }
     case "close":
       return { about, closed: sum(those(about, answers).map(({ answer }) => answer.closed)) };

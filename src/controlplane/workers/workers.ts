@@ -10,7 +10,7 @@ import { within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import { ControlSocket } from "./control-socket.ts";
 import { KeptFigures } from "./kept-figures.ts";
-import { type AnswerOf, mergeAnswers, mergeListeners } from "./merge-answers.ts";
+import { mergeAnswers, mergeListeners } from "./merge-answers.ts";
 import { lost, rollOut, withPorts } from "./rollout.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
 import { SharedFile } from "./shared-file.ts";
@@ -131,13 +131,15 @@ export class Workers implements AsyncDisposable {
 
   /** Asks all workers that are there, and adds up what they say; throws an AskError if one of them does not answer. */
   async ask<Q extends Question>(question: Q, deadlineMs: number): Promise<Extract<Answer, { about: Q["about"] }>> {
-    const asked = this.all.filter(({ isLinked }) => isLinked);
-    if (asked.length === 0) throw new AskError("unavailable", "no worker is running; one is being started");
-    type A = Extract<Answer, { about: Q["about"] }>;
-    const answers = asked.map(
-      async (keeper): Promise<AnswerOf<A>> => ({ worker: keeper.id, answer: await keeper.ask(question, deadlineMs) }),
-    );
-    return mergeAnswers(await Promise.all(answers), question.about === "sessions" ? question.limit : 0);
+    const linked = this.all.filter(({ isLinked }) => isLinked);
+    const meant = "filter" in question ? question.filter.worker : undefined;
+    const asked = meant === undefined ? linked : linked.filter(({ id }) => id === meant);
+    if (linked.length === 0) throw new AskError("unavailable", "no worker is running; one is being started");
+    const answers = asked.map(async (keeper) => ({
+      worker: keeper.id,
+      answer: await keeper.ask(question, deadlineMs),
+    }));
+    return mergeAnswers(question, await Promise.all(answers));
   }
 
   /** The figures of each worker, and what those have counted that are gone. Those of one that does not answer are missing. */
