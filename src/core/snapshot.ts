@@ -1,3 +1,10 @@
+import type {
+  BalanceSettings,
+  KeySource,
+  SlowStartSettings,
+  StickySettings,
+  ZoneSettings,
+} from "./balance-settings.ts";
 import type { FilterSettings } from "./filter-settings.ts";
 import type { HealthSettings } from "./health-settings.ts";
 import type { ProxyProtocol } from "./proxy-header.ts";
@@ -11,6 +18,8 @@ export type Snapshot = {
   readonly upstreams: readonly UpstreamSettings[];
   /** What listeners and upstreams name by id. Holds private keys, and is shown to nobody. */
   readonly certificates?: readonly KeyPair[];
+  /** The secret that cookies are signed with. It is shown to nobody either. */
+  readonly cookieKey?: string;
 };
 
 /** A bound address and port. All times are in milliseconds, all sizes in bytes; 0 switches a limit off. */
@@ -55,6 +64,8 @@ export type RouteSettings = {
   readonly filters: readonly FilterSettings[];
   /** Empty where a filter (`redirect`, `respond`) gives the answer. Weights are relative and may be 0. */
   readonly to: readonly WeightedUpstream[];
+  /** What the choice among several upstreams depends on; absent: they come in turn. */
+  readonly split?: KeySource;
   readonly timeouts: RouteTimeouts;
   readonly keepalive: {
     /** How often a silent leg of a session is pinged; 0 is off. */
@@ -123,7 +134,7 @@ export type RouteTimeouts = {
   readonly lifetimeMs: number;
   /** WebSocket: how long a Close, and then the end of the TCP connection, may take. */
   readonly closeMs: number;
-  /** HTTP: from the request to the head of its answer (504), and the longest pause while either body is blocked. */
+  /** HTTP: from the request to the head of its answer (504), and the longest pause of a body that one side neither sends nor takes. */
   readonly requestMs: number;
 };
 
@@ -138,7 +149,15 @@ export type RouteCloseCodes = {
 export type UpstreamSettings = {
   readonly name: string;
   readonly endpoints: readonly EndpointSettings[];
-  readonly balance: "least-sessions" | "round-robin";
+  readonly balance: BalanceSettings;
+  /** Absent: a client may get another endpoint each time. */
+  readonly sticky?: StickySettings;
+  /** Absent: endpoints that are new or back get their full share at once. */
+  readonly slowStart?: SlowStartSettings;
+  /** Absent: all zones are alike. */
+  readonly zones?: ZoneSettings;
+  /** Percent of usable endpoints below which those that stand by are offered too; 1 unless it is given. */
+  readonly standbyBelow?: number;
   /** What a connection to an endpoint begins with; such connections are not used again, since they are one client's. */
   readonly proxyProtocol?: ProxyProtocol;
   /** How endpoints that are `isSecure` are spoken to. */
@@ -171,6 +190,9 @@ export type EndpointSettings = {
   readonly isSecure?: boolean;
   /** 1 to 1000; 0 takes no new exchanges. */
   readonly weight: number;
+  /** True if it is used only when too few of the others are usable. */
+  readonly isStandby?: boolean;
+  readonly zone?: string;
 };
 
 /** `host:port`, with brackets round an IPv6 address; a Unix socket as it is configured. */

@@ -177,6 +177,7 @@ export class Gateway implements AsyncDisposable {
     this.#takeOver(snapshot.listeners, fresh, terms);
     this.#retireDrained();
     this.#endpointDrains.terms = terms.drain;
+    this.#upstreams.cookieKey = snapshot.cookieKey;
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
@@ -274,7 +275,7 @@ export class Gateway implements AsyncDisposable {
 
   #compileWay(route: RouteSettings): Next {
     const filters = createRouteFilters({ route, clock: () => this.#wheel.clock(), limits: this.#limits });
-    return compose(filters, createForward(route.to, this.#upstreams.forwardParts));
+    return compose(filters, createForward(route, this.#upstreams.forwardParts));
   }
 
   #openListeners(

@@ -33,7 +33,7 @@ export class UpstreamSet {
   readonly #descriptors: Descriptors;
   readonly #upstreams = new Map<string, Upstream<ClientConnection>>();
   readonly #keeper: WireKeeper;
-  readonly #parts: UpstreamParts;
+  #parts: UpstreamParts;
   #secure: SecureDials = new Map();
   /** By `upstream address`: those that say something, of endpoints that may not be configured yet. */
   readonly #verdicts = new Map<string, EndpointVerdict>();
@@ -60,6 +60,18 @@ export class UpstreamSet {
     return this.#secure;
   }
 
+  /** Counts a session that another process had, until that is disposed; undefined if its endpoint is not configured any more. */
+  lendAgain({ upstream, endpoint }: SessionIdentity): Disposable | undefined {
+    return this.#upstreams.get(upstream)?.lendAgain(endpoint);
+  }
+
+  /** What cookies are signed with, as far as upstreams are concerned that come from now on, or take over other settings. */
+  set cookieKey(cookieKey: string | undefined) {
+    if (cookieKey === this.#parts.cookieKey) return;
+    this.#parts = { ...this.#parts, cookieKey };
+    for (const upstream of this.#upstreams.values()) upstream.cookieKey = cookieKey;
+  }
+
   /** Takes over new settings. */
   update(wanted: readonly UpstreamSettings[], secure: SecureDials = new Map()): void {
     const renewed = new Set(
@@ -79,6 +91,11 @@ export class UpstreamSet {
       if (renewed.has(settings.name)) upstream?.renewPools();
     }
     for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
+  }
+
+  /** All that was said of endpoints and still holds. */
+  get verdicts(): readonly EndpointVerdict[] {
+    return [...this.#verdicts.values()];
   }
 
   /** From now on nothing is known of any endpoint, beside what its own traffic says. */
@@ -178,6 +195,20 @@ export class UpstreamSet {
         "Exchanges that a limit of the upstream, or of all its endpoints, refused.",
         [...this.#upstreams.values()].flatMap(({ name, refusals }) =>
           Object.entries(refusals).map(([limit, value]) => ({ labels: { upstream: name, limit }, value })),
+        ),
+      ),
+      counter(
+        "causeway_sticky_total",
+        "Exchanges by what their cookie came to: new (none), kept, moved (its endpoint takes nothing new), tampered.",
+        [...this.#upstreams.values()].flatMap(({ name, stickyCounts = {} }) =>
+          Object.entries(stickyCounts).map(([result, value]) => ({ labels: { upstream: name, result }, value })),
+        ),
+      ),
+      counter(
+        "causeway_keyless_total",
+        "Exchanges that lack the key by which their endpoint is to be chosen; they are balanced without it.",
+        [...this.#upstreams.values()].flatMap(({ name, keyless }) =>
+          keyless === undefined ? [] : [{ labels: { upstream: name }, value: keyless }],
         ),
       ),
       gauge(

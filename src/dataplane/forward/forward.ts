@@ -1,13 +1,13 @@
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { Exchange, Next, Reply } from "../../core/exchange.ts";
-import { type EndpointSettings, type RetrySettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
+import { type EndpointSettings, type RetrySettings, type RouteSettings, usualRetry } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import type { DialOptions } from "../net/dial.ts";
-import { RoundRobin } from "../upstreams/balancer.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Lease, Upstream } from "../upstreams/upstream.ts";
+import { createTargetChoice } from "./choose-target.ts";
 import { openTunnel } from "./handshake.ts";
 import { sendRequest } from "./request.ts";
 
@@ -32,9 +32,9 @@ export type Attempt = {
 };
 
 /** The innermost step of a route's way: lends an endpoint, dials it, sends the head, and brings back the answer. */
-export function createForward(targets: readonly WeightedUpstream[], parts: ForwardParts): Next {
-  const choose = createChoice(targets);
-  return (exchange) => forward(exchange, choose(), parts);
+export function createForward({ to, split }: Pick<RouteSettings, "to" | "split">, parts: ForwardParts): Next {
+  const choose = createTargetChoice(to, { split, upstream: parts.upstream });
+  return (exchange) => forward(exchange, choose(exchange), parts);
 }
 
 async function forward(exchange: Exchange, name: string, parts: ForwardParts): Promise<Reply> {
@@ -44,25 +44,30 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
   const retry = exchange.route.retry ?? usualRetry;
   const what = exchange.kind === "handshake" ? "sessions" : "requests";
   const tries: Tries = { exchange, upstream, retry, tried: new Set() };
-  let lease = upstream.lease(what, retry.budget);
+  let lease = upstream.lease(what, retry.budget, exchange);
   for (;;) {
     const { endpoint } = lease;
     exchange.notes.endpoint = endpoint.address;
     exchange.notes.tries++;
+    const startedAt = parts.wheel.clock();
     let next: Lease<ClientConnection> | undefined;
     try {
       const attempt = { exchange, parts, endpoint };
       const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
       noteAnswer(endpoint, exchange.kind, reply);
+      endpoint.latency.answered(parts.wheel.clock() - startedAt);
       if (isWorthAnother(exchange, reply, retry)) next = leaseOther(tries, endpoint);
       if (next === undefined) {
         keepUntilEnd(exchange, lease);
+        const cookie = upstream.cookieFor(endpoint, exchange);
+        if (cookie !== undefined) reply.headers.add("Set-Cookie", cookie);
         return reply;
       }
       discard(reply);
       lease[Symbol.dispose]();
     } catch (error) {
-      if (!exchange.scope.disposed) noteFailure(endpoint, exchange.kind, error);
+      if (!exchange.scope.disposed)
+        noteFailure(endpoint, { kind: exchange.kind, error, tookMs: parts.wheel.clock() - startedAt });
       lease[Symbol.dispose]();
       if (error instanceof GatewayError && error.canRetry) next = leaseOther(tries, endpoint);
       if (next === undefined) throw error;
@@ -86,7 +91,7 @@ function leaseOther(
 ): Lease<ClientConnection> | undefined {
   tried.add(failed);
   if (exchange.scope.disposed || tried.size >= retry.tries || retry.budget === 0) return undefined;
-  return upstream.leaseOther(exchange.kind === "handshake" ? "sessions" : "requests", tried);
+  return upstream.leaseOther(exchange.kind === "handshake" ? "sessions" : "requests", tried, exchange);
 }
 
 /** A handshake that was refused has had no effect, if the route says that these statuses mean so. */
@@ -107,9 +112,12 @@ function noteAnswer(endpoint: Endpoint<ClientConnection>, kind: Exchange["kind"]
   else endpoint.traffic.succeeded(step);
 }
 
+type Failure = { readonly kind: Exchange["kind"]; readonly error: unknown; readonly tookMs: number };
+
 /** Connects are noted where they are made; what the client or the gateway did says nothing of the endpoint. */
-function noteFailure(endpoint: Endpoint<ClientConnection>, kind: Exchange["kind"], error: unknown): void {
+function noteFailure(endpoint: Endpoint<ClientConnection>, { kind, error, tookMs }: Failure): void {
   if (!(error instanceof GatewayError) || error.side !== "upstream") return;
+  endpoint.latency.failed(tookMs);
   if (connectCodes.has(error.code)) return;
   endpoint.traffic.failed(kind === "handshake" ? "handshake" : "answer");
 }
@@ -126,20 +134,4 @@ const connectCodes: ReadonlySet<ErrorCode> = new Set([
 function keepUntilEnd(exchange: Exchange, lease: Disposable): void {
   if (exchange.scope.disposed) throw new GatewayError("client_gone", "the client closed the connection");
   exchange.scope.use(lease);
-}
-
-/** Chooses among a route's upstreams by weight. */
-function createChoice(targets: readonly WeightedUpstream[]): () => string {
-  const candidates = targets
-    .filter(({ weight }) => weight > 0)
-    .map(({ upstream, weight }) => ({ upstream, weight, load: 0 }));
-  const [only] = candidates;
-  if (only === undefined) {
-    return () => {
-      throw new GatewayError("upstream_empty", "the route sends nothing anywhere: all weights are 0");
-    };
-  }
-  if (candidates.length === 1) return () => only.upstream;
-  const turns = new RoundRobin();
-  return () => turns.pick(candidates).upstream;
 }

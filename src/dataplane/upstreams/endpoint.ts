@@ -1,25 +1,32 @@
 import type { EndpointStatus } from "../../core/figures.ts";
 import type { ProxyProtocol } from "../../core/proxy-header.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
-import type { Candidate } from "./balancer.ts";
 import type { LeaseCounts } from "./lease-counts.ts";
+import type { Offerable } from "./offer.ts";
+import { PeakLatency } from "./peak-latency.ts";
 import { Pool, type Pooled, type PoolLimits } from "./pool.ts";
 import { Standing } from "./standing.ts";
 import { type EjectionOwner, TrafficHealth } from "./traffic-health.ts";
 
 /** One address of an upstream at run time. It outlives its configuration for as long as it has sessions. */
-export class Endpoint<Connection extends Pooled> implements Candidate {
+export class Endpoint<Connection extends Pooled> implements Offerable {
   readonly address: string;
   readonly host: string;
   readonly port: number;
   readonly standing = new Standing();
   readonly traffic: TrafficHealth;
+  readonly latency: PeakLatency;
   pool: Pool<Connection>;
   /** True if it speaks TLS. */
   isSecure: boolean;
   /** What a connection to it begins with. */
   proxyProtocol: ProxyProtocol | undefined;
   weight: number;
+  isStandby: boolean;
+  zone: string | undefined;
+  /** Less than 1 while it starts slowly. */
+  readiness = 1;
+  credit = 0;
   sessions = 0;
   requests = 0;
   /** Connections that are being made. */
@@ -37,8 +44,19 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     this.port = settings.port;
     this.isSecure = settings.isSecure ?? false;
     this.weight = settings.weight;
+    this.isStandby = settings.isStandby ?? false;
+    this.zone = settings.zone;
     this.pool = new Pool(limits);
     this.traffic = new TrafficHealth(owner);
+    this.latency = new PeakLatency(() => owner?.wheel.clock() ?? 0);
+  }
+
+  get share(): number {
+    return this.weight * this.readiness;
+  }
+
+  get latencyMs(): number {
+    return this.latency.ms;
   }
 
   /** What was connected until now is not used again. */
@@ -57,12 +75,12 @@ export class Endpoint<Connection extends Pooled> implements Candidate {
     return this.sessions + this.requests;
   }
 
-  /** Those of all workers. */
   /** Connections that wait for their next request. */
   get idle(): number {
     return this.pool.size;
   }
 
+  /** Sessions and requests of all workers. */
   get load(): number {
     return this.ownLoad + (this.leases?.others ?? 0);
   }

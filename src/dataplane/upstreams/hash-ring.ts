@@ -13,6 +13,7 @@ const probes = 16;
 export class HashRing<C extends Candidate> implements Balancer<C> {
   #candidates: readonly C[] = [];
   #isBuilt = true;
+  #weights: readonly number[] = [];
   /** Places on the ring, ascending, and whose they are. */
   #places = new Uint32Array(0);
   #owners = new Uint32Array(0);
@@ -21,7 +22,12 @@ export class HashRing<C extends Candidate> implements Balancer<C> {
   #sliceShift = 31;
 
   offer(candidates: readonly C[]): void {
-    this.#candidates = candidates;
+    const isSame =
+      candidates.length === this.#candidates.length &&
+      candidates.every((one, at) => one === this.#candidates[at] && one.weight === this.#weights[at]);
+    if (isSame) return;
+    this.#candidates = candidates.slice();
+    this.#weights = candidates.map(({ weight }) => weight);
     // Many endpoints may change at a time, and the next key is the first that needs to know.
     this.#isBuilt = false;
   }

@@ -12,10 +12,16 @@ const free = 0xffff_ffff;
 export class Maglev<C extends Candidate> implements Balancer<C> {
   #candidates: readonly C[] = [];
   #isBuilt = true;
+  #weights: readonly number[] = [];
   readonly #table = new Uint32Array(tableSize);
 
   offer(candidates: readonly C[]): void {
-    this.#candidates = candidates;
+    const isSame =
+      candidates.length === this.#candidates.length &&
+      candidates.every((one, at) => one === this.#candidates[at] && one.weight === this.#weights[at]);
+    if (isSame) return;
+    this.#candidates = candidates.slice();
+    this.#weights = candidates.map(({ weight }) => weight);
     // Many endpoints may change at a time, and the next key is the first that needs to know.
     this.#isBuilt = false;
   }

@@ -1,15 +1,19 @@
-import type { EndpointState, EndpointVerdict, UpstreamNotice } from "../../core/endpoint-state.ts";
+import { isDeepStrictEqual } from "node:util";
+import { type EndpointState, type EndpointVerdict, takesNew, type UpstreamNotice } from "../../core/endpoint-state.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { UpstreamStatus } from "../../core/figures.ts";
 import { type EndpointSettings, formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
 import type { SharedMemory } from "../../kit/shared-memory.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
-import { type Balancer, LeastSessions, RoundRobin } from "./balancer.ts";
 import { type CircuitLimit, limitInTheWay, totalLoad, upstreamFull } from "./circuit.ts";
+import { CookieAffinity, type StickyCounts } from "./cookie-affinity.ts";
 import { Endpoint } from "./endpoint.ts";
+import type { Asker } from "./key-source.ts";
 import { LeaseCounts } from "./lease-counts.ts";
+import { Offer } from "./offer.ts";
 import type { Pooled } from "./pool.ts";
 import { RetryBudget } from "./retry-budget.ts";
+import { SlowStart } from "./slow-start.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
 
 /** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
@@ -42,8 +46,12 @@ export type EndpointChange = {
   readonly settings: UpstreamSettings;
 };
 
-/** What an upstream needs of the gateway. Without a wheel nobody is ejected; without memory it counts for itself alone. */
+/**
+ * What an upstream needs of the gateway. Without a wheel nobody is ejected or starts slowly; without memory it counts for itself alone;
+ * without a key there are no cookies.
+ */
 export type UpstreamParts = {
+  readonly cookieKey?: string | undefined;
   readonly memory?: SharedMemory | undefined;
   readonly wheel?: TimerWheel;
   readonly onChange?: (change: EndpointChange) => void;
@@ -54,10 +62,11 @@ export type UpstreamParts = {
 export class Upstream<Connection extends Pooled> {
   readonly name: string;
   #settings: UpstreamSettings;
-  #balancer: Balancer;
+  #choice: Offer<Endpoint<Connection>>;
+  #cookies: CookieAffinity<Endpoint<Connection>> | undefined;
+  #cookieKey: string | undefined;
+  readonly #slowStart: SlowStart | undefined;
   #endpoints: readonly Endpoint<Connection>[] = [];
-  /** Those that may get something new. */
-  #offered: readonly Endpoint<Connection>[] = [];
   #isPanicking = false;
   /** No longer configured, but still in use. */
   #leaving: readonly Endpoint<Connection>[] = [];
@@ -72,29 +81,42 @@ export class Upstream<Connection extends Pooled> {
     this.#parts = parts;
     this.#retryBudget = new RetryBudget(() => parts.wheel?.clock() ?? 0);
     this.#settings = settings;
-    this.#balancer = createBalancer(settings.balance);
+    this.#choice = new Offer(settings);
+    this.#cookieKey = parts.cookieKey;
+    this.#cookies = this.#createCookies(settings);
+    this.#slowStart = parts.wheel && new SlowStart(parts.wheel, () => this.#choice.reweigh());
     this.update(settings);
   }
 
   /** Takes over new settings. Endpoints that stay keep their counts, and what is known of their health. */
   update(settings: UpstreamSettings): void {
-    if (settings.balance !== this.#settings.balance) this.#balancer = createBalancer(settings.balance);
-    this.#settings = settings;
+    this.#takeOver(settings);
+    const isFirst = this.#endpoints.length === 0;
     const before = new Map([...this.#endpoints, ...this.#leaving].map((endpoint) => [endpoint.address, endpoint]));
     this.#endpoints = settings.endpoints.map((wanted) => {
       const address = formatAddress(wanted);
-      const endpoint = before.get(address) ?? this.#newEndpoint(wanted);
+      const known = before.get(address);
       before.delete(address);
+      const endpoint = known ?? this.#newEndpoint(wanted);
+      // Where all are new, none is to be spared.
+      if (known === undefined && !isFirst) this.#slowStart?.begin(endpoint);
       return endpoint;
     });
     this.#leaving = [...before.values()];
     for (const [at, endpoint] of this.#endpoints.entries()) {
-      const { weight, isSecure = false } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
+      const {
+        weight,
+        isSecure = false,
+        isStandby = false,
+        zone,
+      } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
       if (endpoint.isSecure !== isSecure || endpoint.proxyProtocol !== settings.proxyProtocol)
         endpoint.renewPool(settings.pool);
       endpoint.isSecure = isSecure;
       endpoint.proxyProtocol = settings.proxyProtocol;
       endpoint.weight = weight;
+      endpoint.isStandby = isStandby;
+      endpoint.zone = zone;
       // A connection that names a client is that client's alone.
       endpoint.pool.limits = settings.proxyProtocol === undefined ? settings.pool : { idle: 0, idleMs: 0 };
       this.#change(endpoint, () => {
@@ -149,26 +171,66 @@ export class Upstream<Connection extends Pooled> {
 
   /**
    * Lends an endpoint; throws `upstream_empty` if there is none, and `upstream_full` if the limits leave none. Counts until it is disposed.
-   * `retryPercent` of such an exchange may be tried again.
+   * `retryPercent` of such an exchange may be tried again. Without an asker nobody sticks to anything.
    */
-  lease(what: "sessions" | "requests", retryPercent: number): Lease<Connection> {
+  lease(what: "sessions" | "requests", retryPercent: number, asker?: Asker): Lease<Connection> {
     this.#retryBudget.earn(retryPercent);
-    if (this.#offered.length === 0)
+    if (this.#choice.size === 0)
       throw new GatewayError("upstream_empty", `the upstream ${this.name} has no endpoint to offer`);
-    const roomy = this.#withRoom(what, this.#offered);
-    if (typeof roomy !== "string") return this.#lend(what, roomy);
-    this.refusals[roomy]++;
-    throw upstreamFull(this.name, roomy);
+    const full = this.#findFull(what);
+    if (typeof full === "string") throw this.#refuse(full);
+    const own = asker && this.#cookies?.follow(asker);
+    const endpoint = own !== undefined && !full.endpoints.has(own) ? own : this.#choice.pick(full.endpoints, asker);
+    if (endpoint === undefined) throw this.#refuse(full.limit);
+    return new Lease(endpoint, what);
+  }
+
+  /** Another key: what was signed with the old one counts as tampered. */
+  set cookieKey(cookieKey: string | undefined) {
+    this.#cookieKey = cookieKey;
+    this.#cookies = this.#createCookies(this.#settings);
+    this.#offer();
+  }
+
+  /** True if a client belongs to one of the endpoints by its cookie, and that is usable. */
+  holds(asker: Asker): boolean {
+    return this.#cookies?.find(asker) !== undefined;
+  }
+
+  /** The Set-Cookie by which a client finds this endpoint again; undefined if it needs none. */
+  cookieFor(endpoint: Endpoint<Connection>, asker: Asker & { readonly isSecure: boolean }): string | undefined {
+    return this.#cookies?.cookieFor(endpoint, asker);
+  }
+
+  /** What cookies came to; undefined if there are none. */
+  get stickyCounts(): StickyCounts | undefined {
+    return this.#cookies?.counts;
+  }
+
+  /** Exchanges without the key that their endpoint is to be chosen by; undefined if there is no such key. */
+  get keyless(): number | undefined {
+    return this.#choice.isKeyed ? this.#choice.keyless : undefined;
+  }
+
+  /** Counts a session that another process has lent an endpoint; undefined if it is not configured any more. */
+  lendAgain(address: string): Lease<Connection> | undefined {
+    const endpoint = this.find(address);
+    return endpoint === undefined ? undefined : new Lease(endpoint, "sessions");
   }
 
   /** Lends one that is not in `tried`; undefined if there is none, or the budget for further tries is used up. */
-  leaseOther(what: "sessions" | "requests", tried: ReadonlySet<Endpoint<Connection>>): Lease<Connection> | undefined {
-    const untried = this.#offered.filter((endpoint) => !tried.has(endpoint));
-    const roomy = untried.length === 0 ? untried : this.#withRoom(what, untried);
-    if (typeof roomy === "string" || roomy.length === 0) return undefined;
+  leaseOther(
+    what: "sessions" | "requests",
+    tried: ReadonlySet<Endpoint<Connection>>,
+    asker?: Asker,
+  ): Lease<Connection> | undefined {
+    const full = this.#findFull(what);
+    if (typeof full === "string") return undefined;
+    const endpoint = this.#choice.pick(full.endpoints.size === 0 ? tried : full.endpoints.union(tried), asker);
+    if (endpoint === undefined) return undefined;
     const isGranted = this.#retryBudget.take();
     this.retries[isGranted ? "tried" : "over_budget"]++;
-    return isGranted ? this.#lend(what, roomy) : undefined;
+    return isGranted ? new Lease(endpoint, what) : undefined;
   }
 
   /** Ends idle connections that are too old. `now` in milliseconds. */
@@ -179,33 +241,52 @@ export class Upstream<Connection extends Pooled> {
 
   get status(): UpstreamStatus {
     const endpoints = [...this.#endpoints, ...this.#leaving].map((endpoint) => endpoint.status);
-    return { name: this.name, balance: this.#settings.balance, isPanicking: this.#isPanicking, endpoints };
+    const { balance } = this.#settings;
+    const name = typeof balance === "string" ? balance : "hash";
+    return { name: this.name, balance: name, isPanicking: this.#isPanicking, endpoints };
   }
 
-  /** Chooses among these, of which there is at least one. */
-  #lend(what: "sessions" | "requests", candidates: readonly Endpoint<Connection>[]): Lease<Connection> {
-    const [only] = candidates;
-    return new Lease(candidates.length === 1 && only !== undefined ? only : this.#balancer.pick(candidates), what);
+  #takeOver(settings: UpstreamSettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
+    if (!isDeepStrictEqual(choiceOf(before), choiceOf(settings))) {
+      const { keyless } = this.#choice;
+      this.#choice = new Offer(settings);
+      this.#choice.keyless = keyless;
+    }
+    if (!isDeepStrictEqual(before.sticky, settings.sticky)) this.#cookies = this.#createCookies(settings);
+    if (this.#slowStart !== undefined) this.#slowStart.settings = settings.slowStart;
   }
 
-  /** Those of them that may get one more, or the limit that leaves none. */
-  #withRoom(
-    what: "sessions" | "requests",
-    candidates: readonly Endpoint<Connection>[],
-  ): readonly Endpoint<Connection>[] | CircuitLimit {
+  #createCookies({ name, sticky }: UpstreamSettings): CookieAffinity<Endpoint<Connection>> | undefined {
+    const key = this.#cookieKey;
+    return sticky?.by === "cookie" && key !== undefined
+      ? new CookieAffinity({ upstream: name, cookie: sticky.cookie, key })
+      : undefined;
+  }
+
+  #refuse(limit: CircuitLimit): GatewayError {
+    this.refusals[limit]++;
+    return upstreamFull(this.name, limit);
+  }
+
+  /** Those that may not get one more; or the limit of the upstream as a whole that is in the way. */
+  #findFull(what: "sessions" | "requests"): Full<Endpoint<Connection>> | CircuitLimit {
     const { limits, endpointLimits } = this.#settings;
     if (limits !== undefined) {
       const inTheWay = limitInTheWay(what, totalLoad([...this.#endpoints, ...this.#leaving]), limits);
       if (inTheWay !== undefined) return inTheWay;
     }
-    if (endpointLimits === undefined) return candidates;
-    let last: CircuitLimit = what;
-    const roomy = candidates.filter((endpoint) => {
+    if (endpointLimits === undefined) return nothingFull;
+    const endpoints = new Set<Endpoint<Connection>>();
+    let limit: CircuitLimit = what;
+    for (const endpoint of this.#endpoints) {
       const inTheWay = limitInTheWay(what, endpoint, endpointLimits);
-      last = inTheWay ?? last;
-      return inTheWay === undefined;
-    });
-    return roomy.length === 0 ? last : roomy;
+      if (inTheWay === undefined) continue;
+      limit = inTheWay;
+      endpoints.add(endpoint);
+    }
+    return { endpoints, limit };
   }
 
   #leave(endpoint: Endpoint<Connection>): void {
@@ -222,6 +303,8 @@ export class Upstream<Connection extends Pooled> {
     act();
     const { state, why } = standing;
     if (state === before) return;
+    if (!takesNew(state)) this.#slowStart?.forget(endpoint);
+    else if (!takesNew(before)) this.#slowStart?.begin(endpoint);
     this.#offer();
     const { isAskedFor } = standing;
     this.#parts.onChange?.({ upstream: this.name, address, before, state, why, isAskedFor, settings: this.#settings });
@@ -233,7 +316,9 @@ export class Upstream<Connection extends Pooled> {
     const usable = staying.filter(({ standing }) => standing.takesNew);
     const { panic } = this.#settings.health ?? { panic: 0 };
     const isPanicking = usable.length * 100 < staying.length * panic;
-    this.#offered = isPanicking ? staying : usable;
+    const offered = isPanicking ? staying : usable;
+    this.#choice.update(staying, offered);
+    if (this.#cookies !== undefined) this.#cookies.usable = offered;
     if (isPanicking === this.#isPanicking) return;
     this.#isPanicking = isPanicking;
     const event = isPanicking ? "upstream-panic" : "upstream-calm";
@@ -284,11 +369,12 @@ export class Upstream<Connection extends Pooled> {
   }
 }
 
-function createBalancer(balance: UpstreamSettings["balance"]): Balancer {
-  switch (balance) {
-    case "least-sessions":
-      return new LeastSessions();
-    case "round-robin":
-      return new RoundRobin();
-  }
+/** Endpoints that are full, and a limit that one of them has reached. */
+type Full<E> = { readonly endpoints: ReadonlySet<E>; readonly limit: CircuitLimit };
+
+const nothingFull: Full<never> = { endpoints: new Set<never>(), limit: "requests" };
+
+/** What a choice is made by. */
+function choiceOf({ balance, sticky, zones, standbyBelow }: UpstreamSettings): object {
+  return { balance, sticky, zones, standbyBelow };
 }
