@@ -27,7 +27,11 @@ export function adminPlace(given: {
 }
 
 /** Asks the admin API and returns what it answers; throws an AdminFailure with words for the user. */
-export async function askAdmin(place: AdminPlace, target: string, method: "GET" | "DELETE" = "GET"): Promise<unknown> {
+export async function askAdmin(
+  place: AdminPlace,
+  target: string,
+  method: "GET" | "POST" | "DELETE" = "GET",
+): Promise<unknown> {
   const headers: Record<string, string> = place.token === undefined ? {} : { authorization: `Bearer ${place.token}` };
   let response: Response;
   let text: string;

@@ -98,6 +98,38 @@ ${adminHelp}
     load: async () => (await import("./sessions.ts")).sessions,
   },
   {
+    name: "drain",
+    summary: "end sessions spread over a window, and take no new ones",
+    help: `usage: causeway drain [what] [--window 60s] [--code N] [--reason TEXT]
+       causeway drain [what] --cancel
+       causeway drain --list
+
+Gives what is named no new sessions, and ends the open ones with Close frames at
+random moments of the window. It stays so until --cancel. Without a name
+everything drains, and the gateway is not ready.
+
+  --route NAME      the sessions of a route
+  --listener NAME   what comes through a listener; with --route what comes
+                    through it to the route
+  --upstream NAME   all endpoints of an upstream
+  --endpoint H:P    one endpoint, of --upstream or of all that have it
+
+Options:
+  --window TIME     how long Close frames are spread over (\`drain.window\` of the
+                    configuration)
+  --code N          the close code (\`drain.code\`, 1012)
+  --reason TEXT     the close reason, at most 123 bytes (\`drain.reason\`)
+  --cancel          take a drain back: sessions that are left stay
+  --list            say what is drained, and how many sessions are left
+  --no-wait         do not wait until the sessions have ended
+  --json            progress as JSON lines
+${adminHelp}
+
+Exit codes: 0 drained, 1 taken back before or failed, 2 wrong use.
+`,
+    load: async () => endingWith((await import("./drain.ts")).drain),
+  },
+  {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
     help: `usage: causeway schema

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { AdminServer } from "../controlplane/admin/server.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
+import { Drains } from "../controlplane/drains.ts";
 import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
 import { logNotice } from "../controlplane/health/notices.ts";
 import { checkPorts } from "../controlplane/port-check.ts";
@@ -51,6 +52,7 @@ export class ControlProcess implements AsyncDisposable {
   readonly #watching = new AbortController();
   readonly #files = new FileWatch();
   readonly #verdicts: EndpointVerdicts;
+  readonly #drains: Drains;
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
   #admin: AdminServer | undefined;
@@ -61,6 +63,12 @@ export class ControlProcess implements AsyncDisposable {
     this.#verdicts = new EndpointVerdicts({
       log: this.log,
       onVerdicts: (verdicts) => this.#workers?.send({ type: "endpoints", verdicts }),
+    });
+    this.#drains = new Drains({
+      log: this.log,
+      onOrders: (orders) => this.#workers?.send({ type: "drains", orders }),
+      endpoints: this.#verdicts,
+      configuration: () => this.#reconciler.inForce?.configuration,
     });
     this.#reconciler = new Reconciler({
       sources: options.sources,
@@ -176,7 +184,10 @@ export class ControlProcess implements AsyncDisposable {
         onRecords: (records, dropped) => this.log.records(records, dropped),
         onNotice: (worker, notice) => logNotice(this.log, worker, notice),
       },
-      greeting: () => ({ type: "endpoints", verdicts: this.#verdicts.all, isWhole: true }),
+      greeting: () => [
+        { type: "endpoints", verdicts: this.#verdicts.all, isWhole: true },
+        { type: "drains", orders: this.#drains.orders },
+      ],
     });
     return this.#workers;
   }
@@ -185,6 +196,7 @@ export class ControlProcess implements AsyncDisposable {
   #onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
     this.#reconciler.onApplied(revision, listeners);
     this.#checkEndpoints();
+    this.#drains.tidy();
   }
 
   #checkEndpoints(): void {
@@ -225,6 +237,7 @@ export class ControlProcess implements AsyncDisposable {
         return current;
       },
       endpoints: this.#verdicts,
+      drains: this.#drains,
       metrics: () => this.#metrics(),
     };
   }

@@ -1,3 +1,5 @@
+import type { DrainTerms } from "./drain-order.ts";
+
 /**
  * What an endpoint is at run time. `healthy` and `unchecked` (no active check has come to an end yet, or there are none) take new
  * exchanges; the others take none, except that in panic mode `unhealthy` and `ejected` do.
@@ -21,6 +23,8 @@ export type EndpointVerdict = {
   readonly address: string;
   readonly health: "unchecked" | "healthy" | "unhealthy";
   readonly isDraining: boolean;
+  /** How its sessions are ended, if the operator has said so. */
+  readonly drain?: DrainTerms;
   /** Why it is so, in words. */
   readonly why?: string;
   /** Since when `health` holds: Unix milliseconds. */

@@ -1,5 +1,5 @@
-import type { EndpointState } from "../core/endpoint-state.ts";
-import type { DrainPlan } from "../core/worker-protocol.ts";
+import type { DrainTerms } from "../core/drain-order.ts";
+import type { EndpointState, EndpointVerdict } from "../core/endpoint-state.ts";
 import { Timer, type TimerWheel } from "../kit/timer-wheel.ts";
 import { Drain } from "./drain.ts";
 import type { Session } from "./relay/session.ts";
@@ -10,18 +10,26 @@ const latecomersMs = 60_000;
 
 export type EndpointDrainsOptions = { readonly sessions: Iterable<Session>; readonly wheel: TimerWheel };
 
-/** How sessions are ended where their upstream does not say how long that takes. */
-type Terms = Pick<DrainPlan, "windowMs" | "code" | "reason">;
-
 /** Ends the sessions of endpoints that go, and of those that are found dead where that is wanted. */
 export class EndpointDrains {
-  terms: Terms = { windowMs: 30_000, code: 1012, reason: "" };
+  /** How sessions are ended where neither an operator nor their upstream says how long that takes. */
+  terms: DrainTerms = { windowMs: 30_000, code: 1012, reason: "" };
   readonly #options: EndpointDrainsOptions;
   /** By `upstream address`. */
   readonly #drains = new Map<string, Drain>();
+  /** What operators have said, by the same. */
+  readonly #asked = new Map<string, DrainTerms>();
 
   constructor(options: EndpointDrainsOptions) {
     this.#options = options;
+  }
+
+  /** Hears what is said of endpoints before they change because of it. */
+  hear(verdicts: readonly EndpointVerdict[]): void {
+    for (const verdict of verdicts) {
+      if (verdict.isDraining && verdict.drain !== undefined) this.#asked.set(keyOf(verdict), verdict.drain);
+      else this.#asked.delete(keyOf(verdict));
+    }
   }
 
   /** An endpoint that goes has its sessions ended; one that comes back before the end keeps those that are left. */
@@ -41,9 +49,10 @@ export class EndpointDrains {
 
   #begin(change: EndpointChange): void {
     const { drainMs } = change.settings;
-    if (drainMs === null) return;
+    const asked = change.isAskedFor ? this.#asked.get(keyOf(change)) : undefined;
+    if (asked === undefined && drainMs === null) return;
     const { wheel } = this.#options;
-    const plan = { ...this.terms, windowMs: drainMs ?? this.terms.windowMs };
+    const plan = asked ?? { ...this.terms, windowMs: drainMs ?? this.terms.windowMs };
     const drain = new Drain({ plan, why: change.isAskedFor ? "drain" : "config", wheel });
     const key = keyOf(change);
     this.#drains.set(key, drain);
@@ -75,6 +84,6 @@ function isGoing(state: EndpointState): boolean {
   return state === "draining" || state === "leaving";
 }
 
-function keyOf({ upstream, address }: EndpointChange): string {
+function keyOf({ upstream, address }: Pick<EndpointVerdict, "upstream" | "address">): string {
   return `${upstream} ${address}`;
 }

@@ -186,6 +186,7 @@ export class Gateway implements AsyncDisposable {
   /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */
   judge(verdicts: readonly EndpointVerdict[], what: "new" | "all" = "new"): void {
     if (what === "all") this.#upstreams.forgetVerdicts();
+    this.#endpointDrains.hear(verdicts);
     this.#upstreams.judge(verdicts);
   }
 

@@ -1,4 +1,5 @@
 import type { ControlView } from "../../src/controlplane/admin/view.ts";
+import { Drains } from "../../src/controlplane/drains.ts";
 import { EndpointVerdicts } from "../../src/controlplane/health/endpoint-verdicts.ts";
 import type { WorkerState } from "../../src/controlplane/workers/worker-keeper.ts";
 import { AskError } from "../../src/controlplane/workers/worker-link.ts";
@@ -73,6 +74,12 @@ export class FakeView implements ControlView {
     log: { info() {}, warn() {}, error() {} },
     onVerdicts: () => {},
     probe: async () => ({ isGood: true, ms: 1 }),
+  });
+  readonly drains = new Drains({
+    log: { info() {}, warn() {}, error() {} },
+    onOrders: () => {},
+    endpoints: this.endpoints,
+    configuration: () => this.configuration,
   });
   /** What the worker says of upstreams. */
   upstreams: readonly UpstreamStatus[] = [

@@ -174,6 +174,7 @@ test("the OpenAPI document names every page", async () => {
   expect((await ask("/api/openapi.json")).body).toEqual(body);
   expect(Object.keys(body.paths).sort()).toEqual([
     "/api/config",
+    "/api/drain",
     "/api/issues",
     "/api/listeners",
     "/api/routes",

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { AdminError, asAdminError, errorResponse } from "./admin-error.ts";
+import { addDrainRoutes } from "./drain-routes.ts";
 import { addEndpointRoutes } from "./endpoint-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
@@ -19,6 +20,7 @@ export function adminApp(view: ControlView): (request: Request) => Promise<Respo
   addSessionRoutes(app, view);
   addStateRoutes(app, view);
   addEndpointRoutes(app, view);
+  addDrainRoutes(app, view);
   for (const path of documents) {
     app.doc(path, { openapi: "3.0.0", info: { title: "Causeway admin API", version: view.version } });
   }

@@ -45,6 +45,7 @@ export function addHealthRoutes(app: OpenAPIHono, view: ControlView): void {
 async function whyNotReady(view: ControlView): Promise<string | undefined> {
   const { state } = view.workers;
   if (view.reconciler.inForce === undefined) return "no configuration is in force yet";
+  if (view.drains.areForAll) return "the gateway drains, as it was asked to";
   if (state !== "serving") return failing(view).reason ?? `the worker is ${state}`;
   try {
     const status = await workerStatus(view);

@@ -43,6 +43,7 @@ export const sessionFilter = z.strictObject({
   route: word.optional(),
   upstream: word.optional(),
   endpoint: word.optional(),
+  listener: word.optional(),
   client: word.optional().openapi({ description: "an address, with or without its port" }),
   host: word.optional(),
   state: z.enum(["open", "closing"]).optional(),

@@ -70,7 +70,7 @@ export function addSessionRoutes(app: OpenAPIHono, view: ControlView): void {
       throw new AdminError(
         400,
         "filter_required",
-        "say which sessions: id, worker, route, upstream, endpoint, client, host or state",
+        "say which sessions: id, worker, route, upstream, endpoint, listener, client, host or state",
       );
     }
     const answer = await view.workers.ask({ about: "close", filter, code, reason }, askMs);

@@ -2,6 +2,7 @@ import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { ListenerStatus } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
+import type { Drains } from "../drains.ts";
 import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
 import type { InForce } from "../reconciler.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
@@ -21,6 +22,7 @@ export type ControlView = {
   };
   readonly workers: WorkersView;
   readonly endpoints: EndpointsView;
+  readonly drains: Pick<Drains, "all" | "areForAll" | "begin" | "cancel" | "find" | "tidy">;
   /** The metrics page, and its content type. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
 };

@@ -1,3 +1,4 @@
+import type { DrainTerms } from "../../core/drain-order.ts";
 import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
 import { formatDuration } from "../../kit/duration.ts";
@@ -66,13 +67,17 @@ export class EndpointVerdicts implements Disposable {
     if (forgotten.length > 0) this.#options.onVerdicts(forgotten);
   }
 
-  /** An operator drains an endpoint, or takes that back; undefined if there is no such endpoint. */
-  drain(upstream: string, address: string, what: "begin" | "undo"): EndpointVerdict | undefined {
+  /**
+   * An operator drains an endpoint, or takes that back; undefined if there is no such endpoint. Without terms its sessions are ended as its
+   * upstream says.
+   */
+  drain(upstream: string, address: string, what: "begin" | "undo" | DrainTerms): EndpointVerdict | undefined {
     const entry = this.#upstreams.get(upstream)?.get(address);
     if (entry === undefined) return undefined;
-    const isDraining = what === "begin";
+    const isDraining = what !== "undo";
     if (entry.verdict.isDraining === isDraining) return entry.verdict;
-    this.#tell(entry, { ...entry.verdict, isDraining });
+    const { drain: _, ...verdict } = entry.verdict;
+    this.#tell(entry, { ...verdict, isDraining, ...(typeof what === "string" ? {} : { drain: what }) });
     const { log } = this.#options;
     const fields = { upstream, endpoint: address };
     const name = `${address} of ${upstream}`;
@@ -105,10 +110,8 @@ export class EndpointVerdicts implements Disposable {
       if (entry.check === undefined) return;
       entry.check[Symbol.dispose]();
       entry.check = undefined;
-      this.#tell(entry, {
-        ...unchecked(entry.verdict.upstream, entry.verdict.address),
-        isDraining: entry.verdict.isDraining,
-      });
+      const { upstream, address, isDraining, drain } = entry.verdict;
+      this.#tell(entry, { ...unchecked(upstream, address), isDraining, ...(drain === undefined ? {} : { drain }) });
     } else if (entry.check !== undefined) {
       entry.check.settings = settings;
     } else {

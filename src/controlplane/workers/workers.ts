@@ -36,7 +36,7 @@ export type WorkersOptions = {
   readonly listener: WorkersListener;
   readonly log: EventLog;
   /** What a worker that calls is told before anything else. */
-  readonly greeting?: () => ToWorker;
+  readonly greeting?: () => readonly ToWorker[];
   /** Makes the waits between one worker's starts; each has its own. */
   readonly backoff?: () => Backoff;
 };
@@ -248,7 +248,7 @@ export class Workers implements AsyncDisposable {
 
   #onCall(caller: WorkerKeeper): void {
     const { greeting } = this.#options;
-    if (greeting !== undefined) caller.send(greeting());
+    for (const message of greeting?.() ?? []) caller.send(message);
     if (this.#keepers.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
     void this.#work();
   }
