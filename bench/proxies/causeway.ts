@@ -16,7 +16,7 @@ export const causeway: Contender = {
   async prepare(plan) {
     const file = join(plan.folder, "causeway.yaml");
     await Bun.write(file, configuration(plan));
-    return [program, "run", file];
+    return [program, "run", "--tied", file];
   },
 
   async checkReady(plan) {
