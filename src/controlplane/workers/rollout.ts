@@ -2,7 +2,8 @@ import type { ListenerStatus } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
 import type { SnapshotTerms } from "../../core/worker-protocol.ts";
-import type { Verdict, WorkerKeeper } from "./worker-keeper.ts";
+import type { Verdict } from "./verdicts.ts";
+import type { WorkerKeeper } from "./worker-keeper.ts";
 
 /** What became of a change: in force everywhere, with the ports that the kernel chose; or nowhere. */
 export type RolloutResult = { readonly snapshot: Snapshot } | { readonly issues: readonly Issue[] };

@@ -1,5 +1,4 @@
 import type { ListenerStatus } from "../../core/figures.ts";
-import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
 import {
   type Answer,
@@ -17,26 +16,18 @@ import type { Tally } from "../../kit/shared-memory.ts";
 import { after, sleep, within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import type { SharedFile } from "./shared-file.ts";
+import { type Verdict, Verdicts } from "./verdicts.ts";
 import { AskError, type WorkerLink } from "./worker-link.ts";
 import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 
-/** How long a worker may take to call, to put a snapshot into force, and to end after it hung up. Milliseconds. */
+/** How long a worker may take to call, and to end after it hung up. Milliseconds. */
 const callMs = 10_000;
-const verdictMs = 20_000;
 const hangUpMs = 1000;
 /** One that lived that long did not die of its start. */
 const lastingMs = 10_000;
 
 /** `starting` also between a crash and the next worker's first snapshot. */
 export type WorkerState = "starting" | "serving" | "draining" | "ended";
-
-/** What a worker has made of a snapshot. */
-export type Verdict =
-  | { readonly kind: "done"; readonly listeners: readonly ListenerStatus[] }
-  | { readonly kind: "refused"; readonly issues: readonly Issue[] }
-  /** It ended meanwhile, which may be the snapshot's doing. */
-  | { readonly kind: "ended"; readonly how: string }
-  | { readonly kind: "late" };
 
 /** How a drain went. `isKilled`: the worker did not end by itself in time. */
 export type DrainResult = { readonly closed: number; readonly destroyed: number; readonly isKilled: boolean };
@@ -70,7 +61,7 @@ export class WorkerKeeper {
   readonly #options: KeeperOptions;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
-  readonly #verdicts = new Map<number, (verdict: Verdict) => void>();
+  readonly #verdicts = new Verdicts();
   readonly #kept: Promise<void>;
   #process: WorkerProcess | undefined;
   #startedAt = Date.now();
@@ -219,7 +210,7 @@ export class WorkerKeeper {
   hungUp(link: WorkerLink, fault: string | undefined): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    this.#settleAll({ kind: "ended", how: "it hung up" });
+    this.#verdicts.settleAll({ kind: "ended", how: "it hung up" });
     if (fault !== undefined)
       this.#options.log.error("worker-fault", `worker ${this.id}: ${fault}`, { worker: this.id });
     const running = this.#process;
@@ -231,9 +222,11 @@ export class WorkerKeeper {
 
   hear(link: WorkerLink, message: FromWorker): void {
     if (link !== this.#link) return link.destroy();
-    if (message.type === "prepared") this.#settle(message.revision, { kind: "done", listeners: message.listeners });
+    if (message.type === "prepared")
+      this.#verdicts.settle(message.revision, { kind: "done", listeners: message.listeners });
     else if (message.type === "applied") this.#applied(message.revision, message.listeners);
-    else if (message.type === "refused") this.#settle(message.revision, { kind: "refused", issues: message.issues });
+    else if (message.type === "refused")
+      this.#verdicts.settle(message.revision, { kind: "refused", issues: message.issues });
     else if (message.type === "drained") this.#drained = message;
     else if (message.type === "hello") link.destroy("it said hello twice");
     else this.#options.listener.onMessage(this, message);
@@ -290,7 +283,7 @@ export class WorkerKeeper {
     this.#revision = 0;
     this.#link?.destroy();
     this.#link = undefined;
-    this.#settleAll({ kind: "ended", how });
+    this.#verdicts.settleAll({ kind: "ended", how });
     return how;
   }
 
@@ -310,31 +303,16 @@ export class WorkerKeeper {
 
   #order(revision: number, message: ToWorker): Promise<Verdict> {
     if (this.#link === undefined) return Promise.resolve({ kind: "ended", how: "it does not run" });
-    const { promise, resolve } = Promise.withResolvers<Verdict>();
-    const cancel = after(verdictMs, () => this.#settle(revision, { kind: "late" }));
-    this.#verdicts.set(revision, (verdict) => {
-      cancel();
-      resolve(verdict);
-    });
+    const verdict = this.#verdicts.on(revision);
     this.#link.send(message);
-    return promise;
-  }
-
-  #settle(revision: number, verdict: Verdict): void {
-    const resolve = this.#verdicts.get(revision);
-    this.#verdicts.delete(revision);
-    resolve?.(verdict);
-  }
-
-  #settleAll(verdict: Verdict): void {
-    for (const revision of [...this.#verdicts.keys()]) this.#settle(revision, verdict);
+    return verdict;
   }
 
   #applied(revision: number, listeners: readonly ListenerStatus[]): void {
     this.#revision = revision;
     this.#listeners = listeners;
     if (this.#state === "starting") this.#serves();
-    this.#settle(revision, { kind: "done", listeners });
+    this.#verdicts.settle(revision, { kind: "done", listeners });
   }
 
   /** A reader of the log that saw a worker end wants to see when the trouble was over. */
