@@ -1,6 +1,7 @@
 /** Where everything of the demo listens, as `host:port`. */
 export type DemoPlaces = {
   readonly web: string;
+  readonly secure: string;
   readonly admin: string;
   readonly welcome: string;
   readonly dashboard: string;
@@ -17,6 +18,10 @@ drain: { window: 200ms, grace: 2s }
 
 listeners:
   web: { address: "${places.web}" }
+  # The certificate was made for this demo. Replace the files, and new connections get the new one.
+  secure:
+    address: "${places.secure}"
+    tls: { certificates: [ { cert: site.pem, key: site.key } ] }
 
 upstreams:
   welcome: { endpoints: [ "${places.welcome}" ] }

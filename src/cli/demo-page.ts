@@ -6,6 +6,9 @@ export type DemoWords = {
   /** How many instances of the chat run, and why. */
   readonly chat: string;
   readonly curl: string;
+  /** The URL of the same over TLS, and how to ask there without a warning. */
+  readonly secure: string;
+  readonly trust: string;
   readonly sessions: string;
   /** Base URL of the admin API, without a slash at the end. */
   readonly admin: string;

@@ -5,6 +5,7 @@ import { pageUrl } from "../../examples/shared/example.ts";
 import { formatAddress } from "../core/snapshot.ts";
 import { OwnedFolder } from "../kit/owned-folder.ts";
 import { sleep, within } from "../kit/sleep.ts";
+import { authorityFile, writeDemoCertificate } from "./demo-certificate.ts";
 import { type ChildPlan, DemoChild } from "./demo-child.ts";
 import { demoConfiguration } from "./demo-configuration.ts";
 import { DemoPage, type DemoWords } from "./demo-page.ts";
@@ -58,6 +59,8 @@ export class DemoRun {
     const { host } = this.#options;
     const [port, adminPort] = [await this.#choosePort(), await this.#chooseAdminPort()];
     if (port === undefined) return { problem: `port ${this.#options.port} is taken; give another one with --port` };
+    const securePort = port !== 8443 && (await isFree(host, 8443)) ? 8443 : await freePort(host);
+    await writeDemoCertificate(this.#folder.path, host);
     const web = { host, port };
     const admin = `127.0.0.1:${adminPort}`;
 
@@ -70,17 +73,21 @@ export class DemoRun {
     const file = join(this.#folder.path, "causeway.yaml");
     const url = pageUrl(web);
     const curl = `curl "${url}dashboard/api?id=8&value=300"`;
+    const secure = pageUrl({ host, port: securePort }).replace(/^http:/, "https:");
     const isUsualAdmin = adminPort === 9901;
     const words = {
       chat: says,
       curl,
+      secure,
+      trust: `curl --cacert ${join(this.#folder.path, authorityFile)} ${secure}`,
       sessions: isUsualAdmin ? sessions : `${sessions} --admin http://${admin}`,
       admin: `http://${admin}`,
       file,
     };
     this.#page.show(words);
     const welcome = `127.0.0.1:${this.#page.port}`;
-    const places = { web: formatAddress(web), admin, welcome, dashboard, chats: addresses, closeCodes };
+    const own = { web: formatAddress(web), secure: formatAddress({ host, port: securePort }), admin };
+    const places = { ...own, welcome, dashboard, chats: addresses, closeCodes };
     await writeFile(file, demoConfiguration(places, { access: this.#options.isVerbose }));
     this.#startGateway(file);
 

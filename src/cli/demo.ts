@@ -44,6 +44,9 @@ Causeway is up: three example applications behind one gateway.
          ${url}chat/          a name, a message, every browser sees it
          ${url}close-codes/   close codes, with and without the gateway
 
+  TLS    ${words.secure}    (browsers warn: they do not know who signed the certificate)
+         ${words.trust}
+
   chat   ${words.chat}
 
   type   ${words.curl}

@@ -68,6 +68,9 @@ describe.skipIf(process.platform !== "linux")("causeway demo", () => {
       }
       expect(await (await fetch(url)).text()).toContain("Causeway is up");
       expect(await (await fetch(`${url}dashboard/api?id=8&value=300`)).json()).toMatchObject({ id: 8, value: 300 });
+      const [, trust = "", secure = ""] = /curl --cacert (\S+) (https:\S+)/.exec(text) ?? [];
+      const tls = { ca: readFileSync(trust, "utf8") };
+      expect(await (await fetch(`${secure}chat/`, { tls })).text()).toContain("<!doctype html>");
       expect(text).toContain("no Redis answers at 127.0.0.1:1");
       const family = below(child.pid);
       expect(family.length).toBeGreaterThanOrEqual(5);
