@@ -1,7 +1,10 @@
+import type { DrainOrder } from "./drain-order.ts";
+import type { EndpointVerdict } from "./endpoint-state.ts";
 import type { ListenerStatus } from "./figures.ts";
 import type { EndReason, SessionEnd } from "./session.ts";
-import type { RouteSettings } from "./snapshot.ts";
+import type { RouteSettings, Snapshot } from "./snapshot.ts";
 import type { PeerAddress } from "./wire.ts";
+import type { SnapshotTerms } from "./worker-protocol.ts";
 
 /** The version of all that is written down here. A process that reads another one refuses, and nothing is handed over. */
 export const handoverFormat = 1;
@@ -119,3 +122,44 @@ export type Lot = { readonly sessions: readonly SessionState[]; readonly connect
 
 /** A bound port; its descriptor crosses beside it. */
 export type ListenerState = Omit<ListenerStatus, "connections">;
+
+/** From a worker to its successor: one message each, beside descriptors on a socket of their own. */
+export type ToSuccessor =
+  /** What it shall be, before anything stops. The descriptors of the listeners come with it. */
+  | {
+      readonly type: "begin";
+      readonly format: number;
+      readonly snapshot: Snapshot;
+      readonly terms: SnapshotTerms | undefined;
+      readonly verdicts: readonly EndpointVerdict[];
+      readonly drains: readonly DrainOrder[];
+      readonly listeners: readonly ListenerState[];
+    }
+  /** The descriptors of its wires come with it. */
+  | { readonly type: "lot"; readonly lot: Lot }
+  /** That was all of this round. */
+  | { readonly type: "adopt" }
+  /** The predecessor has let go of what was adopted. */
+  | { readonly type: "go"; readonly orders: readonly OrderFor[] };
+
+/** From a successor to the worker before it. */
+export type FromSuccessor =
+  | { readonly type: "ready"; readonly formats: readonly number[] }
+  /** It would serve if it had the ports. */
+  | { readonly type: "begun" }
+  /** It holds everything of this round, and waits. */
+  | { readonly type: "adopted" }
+  /** It accepts, and what it holds goes on. */
+  | { readonly type: "serving" }
+  | { readonly type: "failed"; readonly says: string };
+
+/** How the gateway ends a session; `toUpstream` is `code` if it is not given. */
+export type CloseOrder = {
+  readonly reason: EndReason;
+  readonly code: number;
+  readonly text: string;
+  readonly toUpstream?: number;
+};
+
+/** What was ordered for a session while it was on its way. */
+export type OrderFor = { readonly session: string; readonly order: CloseOrder };

@@ -146,6 +146,18 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     }
   }
 
+  /** A session that another process had goes on. */
+  adopt(session: Session): void {
+    try {
+      session.thaw();
+      this.drain?.add(session);
+      this.#options.drains.add(session);
+      this.#options.onSessionOpen(session);
+    } catch (error) {
+      session.onFault(error);
+    }
+  }
+
   onSessionEnd(session: Session, end: SessionEnd): void {
     const { sessions, figures } = this.#options;
     const { identity } = session;

@@ -1,8 +1,9 @@
 import type { AccessRecord } from "../core/access-record.ts";
-import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
 import type { DrainOrder } from "../core/drain-order.ts";
+import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
+import type { ListenerState } from "../core/handover.ts";
 import type { Issue } from "../core/issue.ts";
 import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
@@ -10,6 +11,7 @@ import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
+import { Departure } from "./departure.ts";
 import { Drain } from "./drain.ts";
 import { DrainOrders } from "./drain-orders.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
@@ -22,9 +24,12 @@ import { Listener, type ListenerFacts } from "./listener.ts";
 import { listenerWay } from "./listener-ways.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
+import type { Session } from "./relay/session.ts";
+import { addressOf } from "./request-identity.ts";
 import { diffRoutes } from "./route-diff.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { SessionRegistry } from "./session-registry.ts";
+import { Takeover } from "./takeover.ts";
 import { UpstreamSet } from "./upstream-set.ts";
 
 export type GatewayOptions = {
@@ -32,10 +37,10 @@ export type GatewayOptions = {
   readonly onRecord?: (record: AccessRecord) => void;
   /** Hears of what must not happen, and cost one connection or session only. */
   readonly onFault?: (error: unknown) => void;
-  /** Whose timers, and clock, are used; one of its own by default. */
-  readonly wheel?: TimerWheel;
   /** Hears of what the gateway finds out about upstreams. */
   readonly onNotice?: (notice: UpstreamNotice) => void;
+  /** Whose timers, and clock, are used; one of its own by default. */
+  readonly wheel?: TimerWheel;
   readonly descriptors?: Descriptors;
   /** What workers share, so that they count together; without it this gateway counts for itself alone. */
   readonly memory?: SharedMemory;
@@ -67,6 +72,9 @@ type Change = {
   readonly terms: ApplyTerms;
 };
 
+/** A port that another process has bound. */
+export type InheritedListener = { readonly state: ListenerState; readonly descriptor: number };
+
 const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
 /** How often idle upstream connections are looked through, and a drain looks whether it is over (ms). */
 const housekeepingMs = 5000;
@@ -86,6 +94,7 @@ export class Gateway implements AsyncDisposable {
   readonly #drainOrders: DrainOrders;
   readonly #housekeeping: Timer;
   #tables: CertificateTables = new Map();
+  #inherited: readonly InheritedListener[] = [];
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
   constructor(options: GatewayOptions = {}) {
@@ -258,6 +267,71 @@ export class Gateway implements AsyncDisposable {
     ];
   }
 
+  /** Accepts on ports that another process has bound; the result holds what stands against it. */
+  inherit(snapshot: Snapshot, inherited: readonly InheritedListener[]): readonly Issue[] {
+    const tables = buildTables(snapshot, this.#tables);
+    if ("issue" in tables) return [tables.issue];
+    this.#inherited = inherited;
+    const opened = this.#openListeners(snapshot.listeners, tables);
+    this.#inherited = [];
+    if ("issue" in opened) return [opened.issue];
+    this.#tables = tables;
+    this.#takeOver(snapshot.listeners, opened.fresh, defaultTerms);
+    return [];
+  }
+
+  /** What is said of endpoints. */
+  get verdicts(): readonly EndpointVerdict[] {
+    return this.#upstreams.verdicts;
+  }
+
+  /** What another process can take over of all this. */
+  depart(): Departure {
+    return new Departure({ sessions: this.sessions, listeners: this.#listeners });
+  }
+
+  /** Takes over what another process had. */
+  takeOver(): Takeover {
+    return new Takeover({
+      descriptors: this.#descriptors,
+      wheel: this.#wheel,
+      observer: this.#desk,
+      onFault: (error) => this.#desk.onFault(error),
+      listener: (name) => this.#listeners.get(name),
+      onSession: (session, scope) => this.#goOn(session, scope),
+    });
+  }
+
+  /** Another process accepts in its place; what is open goes on. */
+  stopAccepting(): void {
+    for (const listener of this.#listeners.values()) listener.stopAccepting();
+  }
+
+  /** What could not go to another process, or not yet. */
+  get remains(): { readonly sessions: number; readonly exchanges: number; readonly connections: number } {
+    const { running: exchanges } = this.#desk;
+    const connections = this.listeners.reduce((sum, listener) => sum + listener.connections, 0);
+    return { sessions: this.sessions.size, exchanges, connections };
+  }
+
+  /** A session that was another process's is counted here as it was there. */
+  #goOn(session: Session, scope: DisposableStack): void {
+    const { identity } = session;
+    const lease = this.#upstreams.lendAgain(identity);
+    if (lease !== undefined) scope.use(lease);
+    const route = this.#compiled.routes.find(({ name }) => name === identity.route);
+    const limits = route?.filters.filter(({ type }) => type === "limit").length ?? 0;
+    const address = addressOf(identity.client);
+    for (let ordinal = 0; ordinal < limits; ordinal++) {
+      const counts = this.#limits.of(identity.route, ordinal);
+      // It was let in already: no limit stands against it any more.
+      counts.addSession(address, {});
+      scope.defer(() => counts.removeSession(address));
+    }
+    this.sessions.adopt(session);
+    this.#desk.adopt(session);
+  }
+
   /** Closes everything at once. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const listener of this.#listeners.values()) listener.close();
@@ -299,7 +373,17 @@ export class Gateway implements AsyncDisposable {
   #open(settings: ListenerSettings, certificates: CertificateTable | undefined): Listener {
     const begin = (incoming: Incoming, facts: ListenerFacts): OpenExchange => this.#begin(incoming, facts);
     const observer = this.#desk.listenerObserver(begin);
-    return Listener.open({ settings, certificates, wheel: this.#wheel, descriptors: this.#descriptors, observer });
+    const inherited = this.#inherited.find(({ state: { name, host, port } }) => {
+      return name === settings.name && host === settings.host && (port === settings.port || settings.port === 0);
+    });
+    return Listener.open({
+      settings: inherited === undefined ? settings : { ...settings, port: inherited.state.port },
+      certificates,
+      wheel: this.#wheel,
+      descriptors: this.#descriptors,
+      observer,
+      descriptor: inherited?.descriptor,
+    });
   }
 
   #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>, terms: ApplyTerms): void {

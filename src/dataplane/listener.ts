@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { GatewayError } from "../core/errors.ts";
 import type { ExchangeHost, Incoming, OpenExchange, ResponseReply } from "../core/exchange.ts";
 import type { ListenerStatus } from "../core/figures.ts";
+import type { ConnectionState, ListenerState } from "../core/handover.ts";
 import { HeaderList } from "../core/headers.ts";
 import type { ListenerSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire } from "../core/wire.ts";
@@ -47,6 +48,8 @@ export type ListenerOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
   readonly observer: ListenerObserver;
+  /** Given if another process has bound the port. */
+  readonly descriptor?: number | undefined;
 };
 
 /** A bound port, its connections, and the limits on them. */
@@ -74,6 +77,7 @@ export class Listener implements ExchangeHost {
       onConnection: (wire) => this.#accept(wire),
       keeper: { onGone: () => this.#gone(), onFault: (error) => this.onFault(error) },
       ...(certificates === undefined ? {} : { secure: this.#secure(certificates) }),
+      descriptor: options.descriptor,
     });
   }
 
@@ -103,6 +107,36 @@ export class Listener implements ExchangeHost {
     this.#settings = settings;
     this.#certificates = certificates;
     this.#facts = factsOf(settings, certificates);
+  }
+
+  /** What another process needs to accept in its place. */
+  get state(): { readonly state: ListenerState; readonly descriptor: number } {
+    const { name, host } = this.#settings;
+    return { state: { name, host, port: this.#port.port }, descriptor: this.#port.descriptor };
+  }
+
+  /** Those without a session. */
+  get waiting(): Iterable<ServerConnection> {
+    return this.#connections;
+  }
+
+  /** Somebody else accepts from now on; what is open goes on. */
+  stopAccepting(): void {
+    this.#port.close();
+  }
+
+  /** Counts a wire that another process has accepted, until it is gone. */
+  adopted(): { onGone(): void } {
+    this.#open++;
+    return { onGone: () => this.#open-- };
+  }
+
+  /** A connection that another process had goes on. */
+  adopt(wire: Wire, state: ConnectionState): void {
+    const connection = this.#connect(wire);
+    this.#connections.add(connection);
+    connection.thaw(state);
+    if (this.#isRetiring) connection.retire();
   }
 
   /** No new connections; those without a session end when they are idle. */
@@ -189,14 +223,7 @@ export class Listener implements ExchangeHost {
     const isSecure = wire.security !== undefined;
     if (isSecure) this.#secured(address);
     else this.#arrived();
-    const connection = new ServerConnection({
-      wire,
-      host: this,
-      wheel: this.#options.wheel,
-      settings: this.#settings,
-      onPending: (isPending) => this.#countPending(address, isPending ? 1 : -1),
-      onOver: (over) => this.#connections.delete(over),
-    });
+    const connection = this.#connect(wire);
     // Behind TLS it has been admitted already.
     const problem = isSecure ? undefined : this.#limitProblem(address);
     if (problem === undefined) {
@@ -210,6 +237,18 @@ export class Listener implements ExchangeHost {
       if (this.#options.descriptors.isScarce) wire.destroy();
     }
     return connection;
+  }
+
+  #connect(wire: Wire): ServerConnection {
+    const { address } = wire.peer;
+    return new ServerConnection({
+      wire,
+      host: this,
+      wheel: this.#options.wheel,
+      settings: this.#settings,
+      onPending: (isPending) => this.#countPending(address, isPending ? 1 : -1),
+      onOver: (over) => this.#connections.delete(over),
+    });
   }
 
   #limitProblem(address: string): { readonly limit: string; readonly error: GatewayError } | undefined {

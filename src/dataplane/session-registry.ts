@@ -33,6 +33,16 @@ export class SessionRegistry {
     this.#sessions.set(session.identity.id, session);
   }
 
+  /** One that another process had opened, and counted as opened. */
+  adopt(session: Session): void {
+    this.#sessions.set(session.identity.id, session);
+  }
+
+  /** One that goes on in another process, which counts from now on what it carries. */
+  letGo(session: Session): void {
+    this.#sessions.delete(session.identity.id);
+  }
+
   remove(session: Session): void {
     this.#sessions.delete(session.identity.id);
     addTotals(this.#ended.client, session.client);

@@ -17,6 +17,10 @@ export class RequestReader {
     return this.#input.length;
   }
 
+  get content(): Buffer {
+    return this.#input;
+  }
+
   /** What a head that is wrong asked for: an answer to HEAD has no content, whatever it says (RFC 9110 §9.3.2). */
   get method(): "HEAD" | "GET" {
     return this.#input.toString("latin1", 0, 5) === "HEAD " ? "HEAD" : "GET";

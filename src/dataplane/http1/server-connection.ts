@@ -1,5 +1,6 @@
 import { asGatewayError, GatewayError } from "../../core/errors.ts";
 import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelReply } from "../../core/exchange.ts";
+import type { ConnectionState } from "../../core/handover.ts";
 import { Parking } from "../../core/parking.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
 import { acceptFor, checkHandshake, upgradeKind } from "../../core/websocket-handshake.ts";
@@ -88,6 +89,34 @@ export class ServerConnection implements Receiver, BodyOwner {
   retire(): void {
     this.#isRetiring = true;
     if (this.#state === "idle" && !this.#isPending) this.#linger();
+  }
+
+  /** Stops, if it is between two requests and its wire can go to another process; undefined if not. */
+  freeze(): { readonly state: Omit<ConnectionState, "listener">; readonly descriptor: number } | undefined {
+    const { movable, isClosed } = this.#options.wire;
+    const isBetween = this.#state === "idle" || this.#state === "head";
+    if (!isBetween || movable === undefined || isClosed || this.#hasPeerEnded || this.#isRetiring) return undefined;
+    this.#deadline.clear();
+    const { state: wire, descriptor } = movable.freeze();
+    const input = this.#reader.content.toString("base64");
+    return { state: { wire, input, isNew: this.#state === "idle" && this.#isPending }, descriptor };
+  }
+
+  /** Goes on, here or where it was taken over with `state`. */
+  thaw(state?: Omit<ConnectionState, "listener">): void {
+    const { wire, settings } = this.#options;
+    const isNew = state === undefined ? this.#isPending : state.isNew;
+    if (isNew) this.#setPending(true);
+    this.#deadline.set(isNew ? settings.timeouts.headMs : settings.timeouts.keepAliveMs);
+    if (state !== undefined && state.input !== "") this.onBytes(Buffer.from(state.input, "base64"));
+    wire.movable?.thaw({ receiver: this, isPaused: false });
+    if (this.#isRetiring) this.retire();
+  }
+
+  /** It goes on in another process. */
+  letGo(): void {
+    this.#leave();
+    this.#options.wire.movable?.letGo();
   }
 
   onBytes(bytes: Uint8Array): void {

@@ -95,7 +95,7 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   get isMovable(): boolean {
-    return this.isGone || this.wire.movable !== undefined;
+    return this.isGone || (!this.wire.isClosed && this.wire.movable !== undefined);
   }
 
   /** Stops, and says where it stands; the descriptor of its wire, if it has one, is added to `descriptors`. */

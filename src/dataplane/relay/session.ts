@@ -1,5 +1,5 @@
-import type { ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
-import type { EndReason, SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
+import type { CloseOrder, ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
+import type { SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
 import type { RouteCloseCodes, RouteSettings } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
@@ -22,14 +22,6 @@ export type SessionOptions = {
   readonly observer: SessionObserver;
   /** Given if it goes on where one in another process has stopped; it is frozen then. */
   readonly state?: SessionState;
-};
-
-/** How the gateway ends a session; `toUpstream` is `code` if it is not given. */
-export type CloseOrder = {
-  readonly reason: EndReason;
-  readonly code: number;
-  readonly text: string;
-  readonly toUpstream?: number;
 };
 
 /** Hears what sessions live through. */
@@ -95,10 +87,11 @@ export class Session implements LegOwner {
   freeze(descriptors: number[]): SessionState {
     this.#isFrozen = true;
     this.#wheel.disarm(this.#timer);
+    const { timeouts, keepalive, closeCodes } = this.#settings;
     const now = this.#wheel.clock();
     return {
       identity: this.identity,
-      settings: this.#settings,
+      settings: { timeouts, keepalive, closeCodes },
       mayUseReservedBits: this.#mayUseReservedBits,
       openedAgo: now - this.#openedAt,
       ...(this.#closing === undefined ? {} : { closing: this.#closing }),

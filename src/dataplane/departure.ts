@@ -1,0 +1,110 @@
+import type { ConnectionState, ListenerState, Lot, OrderFor, SessionState } from "../core/handover.ts";
+import type { ServerConnection } from "./http1/server-connection.ts";
+import type { Listener } from "./listener.ts";
+import { mostDescriptors } from "./net/descriptor-passing.ts";
+import type { Session } from "./relay/session.ts";
+import type { SessionRegistry } from "./session-registry.ts";
+
+/** What crosses at once: states, and the descriptors of their wires in the same order. */
+export type FrozenLot = { readonly lot: Lot; readonly descriptors: readonly number[] };
+
+export type DepartureOptions = {
+  readonly sessions: SessionRegistry;
+  readonly listeners: ReadonlyMap<string, Listener>;
+};
+
+/** Everything of a gateway that can go to another process at this moment. */
+export class Departure {
+  readonly #options: DepartureOptions;
+  #sessions: readonly Session[] = [];
+  #connections: readonly ServerConnection[] = [];
+
+  constructor(options: DepartureOptions) {
+    this.#options = options;
+  }
+
+  /** The ports, in the order of their descriptors. They go on accepting here until they are stopped. */
+  listeners(): { readonly states: readonly ListenerState[]; readonly descriptors: readonly number[] } {
+    const found = [...this.#options.listeners.values()].map(({ state }) => state);
+    return { states: found.map(({ state }) => state), descriptors: found.map(({ descriptor }) => descriptor) };
+  }
+
+  /** Stops all that can go, and writes it down. `thaw` or `letGo` follows. */
+  freeze(): readonly FrozenLot[] {
+    const packer = new Packer();
+    this.#sessions = [...this.#options.sessions].filter((session) => {
+      if (!session.isMovable) return false;
+      const descriptors: number[] = [];
+      const state = session.freeze(descriptors);
+      if (descriptors.every((descriptor) => descriptor >= 0)) return packer.add({ session: state, descriptors });
+      session.thaw();
+      return false;
+    });
+    const connections: ServerConnection[] = [];
+    for (const listener of this.#options.listeners.values()) {
+      for (const connection of [...listener.waiting]) {
+        const frozen = connection.freeze();
+        if (frozen === undefined) continue;
+        connections.push(connection);
+        const state = { ...frozen.state, listener: listener.state.state.name };
+        packer.add({ connection: state, descriptors: [frozen.descriptor] });
+      }
+    }
+    this.#connections = connections;
+    return packer.lots;
+  }
+
+  /** Nobody has taken it: everything goes on here. */
+  thaw(): void {
+    for (const session of this.#sessions) session.thaw();
+    for (const connection of this.#connections) connection.thaw();
+    this.#clear();
+  }
+
+  /** Everything is the other process's; returns what it has to do yet. */
+  letGo(): readonly OrderFor[] {
+    const orders: OrderFor[] = [];
+    for (const session of this.#sessions) {
+      this.#options.sessions.letGo(session);
+      const order = session.letGo();
+      if (order !== undefined) orders.push({ session: session.identity.id, order });
+    }
+    for (const connection of this.#connections) connection.letGo();
+    this.#clear();
+    return orders;
+  }
+
+  #clear(): void {
+    this.#sessions = [];
+    this.#connections = [];
+  }
+}
+
+type Piece = { readonly descriptors: readonly number[] } & (
+  | { readonly session: SessionState }
+  | { readonly connection: ConnectionState }
+);
+
+/** Fills lots until the kernel would not take one in one message. */
+class Packer {
+  readonly lots: FrozenLot[] = [];
+  #sessions: SessionState[] = [];
+  #connections: ConnectionState[] = [];
+  #descriptors: number[] = [];
+
+  add(piece: Piece): true {
+    if (this.lots.length === 0 || this.#descriptors.length + piece.descriptors.length > mostDescriptors) this.#begin();
+    if ("session" in piece) this.#sessions.push(piece.session);
+    else this.#connections.push(piece.connection);
+    this.#descriptors.push(...piece.descriptors);
+    return true;
+  }
+
+  #begin(): void {
+    this.#sessions = [];
+    this.#connections = [];
+    this.#descriptors = [];
+    const lot = { sessions: this.#sessions, connections: this.#connections };
+    this.lots.push({ lot, descriptors: this.#descriptors });
+  }
+}

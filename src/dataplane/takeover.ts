@@ -1,0 +1,151 @@
+import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
+import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
+import type { Listener } from "./listener.ts";
+import { adopt } from "./net/adopt.ts";
+import type { Descriptors } from "./net/descriptors.ts";
+import type { WireKeeper } from "./net/socket-wire.ts";
+import { Session, type SessionOptions } from "./relay/session.ts";
+
+export type TakeoverOptions = {
+  readonly descriptors: Descriptors;
+  readonly onFault: (error: unknown) => void;
+  readonly wheel: SessionOptions["wheel"];
+  readonly observer: SessionOptions["observer"];
+  readonly listener: (name: string) => Listener | undefined;
+  /** A session goes on: what it has borrowed is put into `scope`. */
+  readonly onSession: (session: Session, scope: DisposableStack) => void;
+};
+
+type Adopted = { readonly wire: Wire; readonly keeper: AdoptedKeeper };
+type AdoptedSession = {
+  readonly session: Session;
+  readonly scope: DisposableStack;
+  readonly listener: string;
+  readonly keepers: readonly AdoptedKeeper[];
+};
+
+/** What comes from another process: it is made ready without reading a byte, and goes on when the other one has let go. */
+export class Takeover {
+  readonly #options: TakeoverOptions;
+  readonly #settings = new Map<string, SessionState["settings"]>();
+  #sessions: AdoptedSession[] = [];
+  #connections: (Adopted & { readonly state: Lot["connections"][number] })[] = [];
+
+  constructor(options: TakeoverOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a lot, with the descriptors of its wires in the same order. Rejects if it cannot be taken whole. */
+  async adopt(lot: Lot, descriptors: readonly number[]): Promise<void> {
+    const wires = lot.sessions.flatMap(({ client, upstream }) => [client.wire, upstream.wire]);
+    const states = [...wires.filter((wire) => wire !== undefined), ...lot.connections.map(({ wire }) => wire)];
+    if (states.length !== descriptors.length)
+      throw new Error(`${states.length} wires were announced, and ${descriptors.length} descriptors came`);
+    const adopted = await Promise.all(states.map((state, at) => this.#adoptWire(state, descriptors[at] as number)));
+    for (const state of lot.sessions) this.#sessions.push(this.#adoptSession(state, adopted));
+    for (const state of lot.connections) this.#connections.push({ ...next(adopted), state });
+  }
+
+  /** All that was taken goes on. */
+  goOn(orders: readonly OrderFor[]): void {
+    const ordered = new Map(orders.map(({ session, order }) => [session, order]));
+    const sessions = this.#sessions;
+    const connections = this.#connections;
+    this.#sessions = [];
+    this.#connections = [];
+    for (const { session, scope, listener, keepers } of sessions) {
+      const [client, ...others] = keepers;
+      client?.keep(this.#options.listener(listener)?.adopted());
+      for (const other of others) other.keep(undefined);
+      this.#options.onSession(session, scope);
+      const order = ordered.get(session.identity.id);
+      if (order !== undefined) session.close(order);
+    }
+    for (const { wire, keeper, state } of connections) {
+      const listener = this.#options.listener(state.listener);
+      keeper.keep(listener?.adopted());
+      if (listener === undefined) wire.destroy();
+      else listener.adopt(wire, state);
+    }
+  }
+
+  async #adoptWire(state: WireState, descriptor: number): Promise<Adopted> {
+    const keeper = new AdoptedKeeper(this.#options.descriptors, this.#options.onFault);
+    return { wire: await adopt({ descriptor, state, keeper }), keeper };
+  }
+
+  #adoptSession(state: SessionState, adopted: Adopted[]): AdoptedSession {
+    const keepers: AdoptedKeeper[] = [];
+    const take = (leg: LegState): Wire => {
+      if (leg.wire === undefined) return goneWire;
+      const { wire, keeper } = next(adopted);
+      keepers.push(keeper);
+      return wire;
+    };
+    const scope = new DisposableStack();
+    const { identity, mayUseReservedBits } = state;
+    const { wheel, observer } = this.#options;
+    const [client, upstream] = [take(state.client), take(state.upstream)];
+    const settings = this.#shared(state.settings);
+    const session = new Session({
+      ...{ identity, mayUseReservedBits, settings, client, upstream, scope, wheel, observer, state },
+    });
+    return { session, scope, listener: identity.listener, keepers: state.client.wire === undefined ? [] : keepers };
+  }
+
+  /** Thousands of sessions have the settings of a few routes. */
+  #shared(settings: SessionState["settings"]): SessionState["settings"] {
+    const key = JSON.stringify(settings);
+    const known = this.#settings.get(key) ?? settings;
+    this.#settings.set(key, known);
+    return known;
+  }
+}
+
+function next(adopted: Adopted[]): Adopted {
+  const first = adopted.shift();
+  if (first === undefined) throw new Error("a wire was announced that did not come");
+  return first;
+}
+
+/** Counts a wire's descriptor, and tells the listener of its end once there is one. */
+class AdoptedKeeper implements WireKeeper {
+  readonly #descriptors: Descriptors;
+  readonly onFault: (error: unknown) => void;
+  #owner: { onGone(): void } | undefined;
+  #isGone = false;
+
+  constructor(descriptors: Descriptors, onFault: (error: unknown) => void) {
+    this.#descriptors = descriptors;
+    this.onFault = onFault;
+    descriptors.opened();
+  }
+
+  /** From now on the owner hears of the end, also of one that has come already. */
+  keep(owner: { onGone(): void } | undefined): void {
+    this.#owner = owner;
+    if (this.#isGone) owner?.onGone();
+  }
+
+  onGone(): void {
+    this.#isGone = true;
+    this.#descriptors.closed();
+    this.#owner?.onGone();
+  }
+}
+
+/** In place of a wire that was gone already. */
+const goneWire: Wire = {
+  peer: { address: "", port: 0 },
+  queued: 0,
+  isClosed: true,
+  write: () => 0,
+  pause() {},
+  resume() {},
+  end() {},
+  destroy() {},
+  get receiver(): Receiver {
+    return silentReceiver;
+  },
+  set receiver(_: Receiver) {},
+};
