@@ -126,6 +126,11 @@ export class ControlProcess implements AsyncDisposable {
     for (const source of this.#options.sources) source.refresh?.();
   }
 
+  /** Ends the workers at once; this process has to follow. */
+  killWorkers(): void {
+    this.#workers?.kill();
+  }
+
   /** Lets the workers serve on when this process ends. */
   leave(): void {
     this.#workers?.leave();

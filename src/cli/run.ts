@@ -25,7 +25,10 @@ export async function run(args: readonly string[]): Promise<number> {
       running?.log.info("reload", "SIGHUP: the configuration is read again");
       running?.reload();
     },
-    onImpatience: () => process.exit(1),
+    onImpatience: () => {
+      running?.killWorkers();
+      process.exit(1);
+    },
   });
   const opened = ControlProcess.open({
     sources: [new FileSource(paths)],

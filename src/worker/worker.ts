@@ -115,8 +115,8 @@ export class Worker {
   async #callAgain(): Promise<void> {
     while (this.#link === undefined && !this.#isDraining) {
       await sleep(callAgainMs);
-      if (!existsSync(dirname(this.#options.control))) return this.#ended.resolve("control-lost");
-      await this.#call().catch(() => {});
+      if (existsSync(dirname(this.#options.control))) await this.#call().catch(() => {});
+      else this.terminate();
     }
   }
 

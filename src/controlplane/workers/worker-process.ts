@@ -53,13 +53,8 @@ export function adoptWorker({ mark }: Guest): WorkerProcess | undefined {
     // Its number may be another process's by now.
     if (isAlive(mark)) process.kill(pid, "SIGKILL");
   };
-  process.on("exit", kill);
-  const leave = (): void => {
-    process.off("exit", kill);
-    stop.abort();
-  };
-  const ended = whenDead(mark, stop.signal).finally(leave);
-  return { pid, ended, kill, leave };
+  // It is not this process's own, so it outlives it unless it is told otherwise.
+  return { pid, ended: whenDead(mark, stop.signal), kill, leave: () => stop.abort() };
 }
 
 async function whenDead(mark: string, signal: AbortSignal): Promise<string> {
