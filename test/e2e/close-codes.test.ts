@@ -12,22 +12,30 @@ const codes = [
 const reasons = ["", "x", "ü".repeat(61).padEnd(62, "x")];
 const cases = codes.flatMap((code) => reasons.map((reason) => ({ code, reason })));
 
-test("AC-4.1: every code and reason of a backend reaches the client, and the client's answer the backend", async () => {
-  await using app = await WsApp.open((peer, request) => {
-    const { code, reason } = cases[Number(request.url?.slice(1))] ?? { code: 1000, reason: "" };
-    peer.socket.close(code, reason);
-  });
-  await using fixture = GatewayFixture.open({ to: [app] });
-  const peers = await Promise.all(cases.map((_, at) => WsPeer.open(fixture.port, { path: `/${at}` })));
-  expect(await Promise.all(peers.map((peer) => peer.untilEnd()))).toEqual(cases);
-  const answers = await Promise.all(app.peers.map((peer) => peer.untilEnd()));
-  expect(answers.map((end) => end.code).sort()).toEqual(cases.map(({ code }) => code).sort());
-  await until(() => fixture.gateway.sessions.size === 0);
-});
+const kinds = [
+  { scheme: "ws", isSecure: false },
+  { scheme: "wss", isSecure: true },
+];
 
-test("AC-4.1: every code and reason of a client reaches the backend", async () => {
+test.each(kinds)(
+  "AC-4.1: every code and reason of a backend reaches the client over $scheme, and its answer the backend",
+  async ({ isSecure }) => {
+    await using app = await WsApp.open((peer, request) => {
+      const { code, reason } = cases[Number(request.url?.slice(1))] ?? { code: 1000, reason: "" };
+      peer.socket.close(code, reason);
+    });
+    await using fixture = GatewayFixture.open({ to: [app], isSecure });
+    const peers = await Promise.all(cases.map((_, at) => WsPeer.open(fixture.port, { path: `/${at}` })));
+    expect(await Promise.all(peers.map((peer) => peer.untilEnd()))).toEqual(cases);
+    const answers = await Promise.all(app.peers.map((peer) => peer.untilEnd()));
+    expect(answers.map((end) => end.code).sort()).toEqual(cases.map(({ code }) => code).sort());
+    await until(() => fixture.gateway.sessions.size === 0);
+  },
+);
+
+test.each(kinds)("AC-4.1: every code and reason of a client over $scheme reaches the backend", async ({ isSecure }) => {
   await using app = await WsApp.open();
-  await using fixture = GatewayFixture.open({ to: [app] });
+  await using fixture = GatewayFixture.open({ to: [app], isSecure });
   for (const { code, reason } of cases) {
     const client = await WsPeer.open(fixture.port);
     client.socket.close(code, reason);

@@ -44,8 +44,8 @@ export class TestBrowser implements AsyncDisposable {
   }
 
   /** A browser for many users, who share nothing, as if they were different people. */
-  static async open(): Promise<TestBrowser> {
-    const browser = await chromium.launch({ executablePath: program, args: options });
+  static async open(more: readonly string[] = []): Promise<TestBrowser> {
+    const browser = await chromium.launch({ executablePath: program, args: [...options, ...more] });
     return new TestBrowser(
       () => browser.newContext(),
       () => browser.close(),

@@ -3,6 +3,8 @@ export type SiteYaml = {
   /** The endpoints of each upstream; each has a route at `/<name>/`, which the application sees as `/`. */
   readonly upstreams: Readonly<Record<string, readonly string[]>>;
   readonly port?: number;
+  /** More members of the listener. */
+  readonly listener?: string;
   /** More lines for every route. */
   readonly route?: string;
   /** Filters of some routes, before the rewrite. */
@@ -10,13 +12,13 @@ export type SiteYaml = {
 };
 
 /** A configuration with a route for every upstream. */
-export function siteYaml({ upstreams, port = 0, route = "", filters = {} }: SiteYaml): string {
+export function siteYaml({ upstreams, port = 0, route = "", filters = {}, listener = "" }: SiteYaml): string {
   const names = Object.keys(upstreams);
   const lines = [
     `admin: { address: "127.0.0.1:0" }`,
     "log: { format: json }",
     "drain: { window: 0s, grace: 1s }",
-    `listeners: { web: { address: "127.0.0.1:${port}" } }`,
+    `listeners: { web: { address: "127.0.0.1:${port}"${listener === "" ? "" : `, ${listener}`} } }`,
     "upstreams:",
     ...names.map((name) => `  ${name}: { endpoints: [ ${upstreams[name]?.map((one) => `"${one}"`).join(", ")} ] }`),
     "routes:",
