@@ -2,8 +2,16 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { connectTarget } from "../../core/snapshot.ts";
 
-/** Where a probe goes. With `serverName` it speaks TLS, and does not ask who answers: nothing secret is sent. */
-export type ProbeTarget = { readonly host: string; readonly port: number; readonly serverName?: string };
+/**
+ * Where a probe goes, an address or a Unix socket, and what it says before anything else. With `serverName` it speaks TLS, and does not ask
+ * who answers: nothing secret is sent.
+ */
+export type ProbeTarget = {
+  readonly host: string;
+  readonly port: number;
+  readonly preamble?: Uint8Array;
+  readonly serverName?: string;
+};
 
 /** Bytes that may wait to be read; no answer to a probe needs more. */
 const mostWaiting = 1024 * 1024;
@@ -27,22 +35,21 @@ export class ProbeStream implements Disposable {
 
   /** Connects; rejects if that fails, or once `signal` aborts. */
   static open(target: ProbeTarget, signal: AbortSignal): Promise<ProbeStream> {
-    const { serverName } = target;
-    const to = connectTarget(target);
+    const { preamble, serverName } = target;
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(new Error("aborted"));
-      const isTls = serverName !== undefined;
-      const socket = isTls
-        ? connectTls({
-            ...to,
-            rejectUnauthorized: false,
-            ...(serverName === "" ? {} : { servername: serverName }),
-          })
-        : connectTcp(to);
+      const plain = connectTcp(connectTarget(target));
+      if (preamble !== undefined) plain.write(preamble);
+      const socket = serverName === undefined ? plain : secured(plain, serverName);
+      plain.once("error", reject);
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("the connection was closed")));
-      socket.once(isTls ? "secureConnect" : "connect", () => resolve(new ProbeStream(socket)));
-      signal.addEventListener("abort", () => socket.destroy(new Error("aborted")), { once: true });
+      socket.once(serverName === undefined ? "connect" : "secureConnect", () => resolve(new ProbeStream(socket)));
+      const abort = (): void => {
+        socket.destroy(new Error("aborted"));
+        plain.destroy();
+      };
+      signal.addEventListener("abort", abort, { once: true });
     });
   }
 
@@ -80,4 +87,8 @@ export class ProbeStream implements Disposable {
     this.#isOver = true;
     this.#wake?.();
   }
+}
+
+function secured(socket: Socket, serverName: string): Socket {
+  return connectTls({ socket, rejectUnauthorized: false, ...(serverName === "" ? {} : { servername: serverName }) });
 }

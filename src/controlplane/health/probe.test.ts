@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { answering, ScriptedBackend } from "../../../test/support/scripted-backend.ts";
 import { until } from "../../../test/support/until.ts";
 import { WsApp } from "../../../test/support/ws.ts";
 import type { ProbeSettings } from "../../core/health-settings.ts";
 import { issueCertificate } from "../../kit/issue-certificate.ts";
+import { OwnedFolder } from "../../kit/owned-folder.ts";
 import { type ProbeResult, probe } from "./probe.ts";
 
 const never = new AbortController().signal;
@@ -92,6 +95,47 @@ test.each(answers)("an answer with $name is judged by it", async ({ says, settin
   await using backend = ScriptedBackend.open(answering(says));
   const result = await run(backend.port, settings);
   expect(result.isGood ? undefined : result.why).toBe(why as string);
+});
+
+test("a check of an endpoint that wants the PROXY protocol says that it speaks for itself", async () => {
+  await using backend = ScriptedBackend.open(async (connection) => {
+    await connection.until(() => connection.text.endsWith("\r\n\r\n"));
+    connection.write(answer("200 OK"));
+  });
+  const one = { settings: http, host: "127.0.0.1", port: backend.port, timeoutMs: 2000 } as const;
+  expect(await probe({ ...one, proxyProtocol: "v1" }, never)).toMatchObject({ isGood: true });
+  expect(backend.text).toStartWith("PROXY UNKNOWN\r\nGET /healthz ");
+  const other = { ...one, port: await closedPort(), settings: { ...http, port: backend.port } } as const;
+  expect(await probe({ ...other, proxyProtocol: "v1" }, never)).toMatchObject({ isGood: true });
+  expect(backend.connections[1]?.text).toStartWith("GET ");
+});
+
+test("the PROXY protocol comes before TLS", async () => {
+  await using backend = ScriptedBackend.open(() => {});
+  const settings = { ...http, type: "https" } as const;
+  const one = { settings, host: "127.0.0.1", port: backend.port, timeoutMs: 200, proxyProtocol: "v2" } as const;
+  expect(await probe(one, never)).toMatchObject({ isGood: false });
+  const { text } = await backend.connection();
+  expect(text.slice(0, 16)).toBe("\r\n\r\n\0\r\nQUIT\n \0\0\0");
+  // A TLS record of the kind handshake.
+  expect(text.slice(16, 18)).toBe("\x16\x03");
+});
+
+test("a Unix socket is checked like an address", async () => {
+  using folder = OwnedFolder.make(tmpdir(), "causeway-probe-");
+  const path = join(folder.path, "app.sock");
+  const seen: (string | null)[] = [];
+  using _server = Bun.serve({
+    unix: path,
+    fetch: ({ headers }) => {
+      seen.push(headers.get("host"));
+      return new Response("fine");
+    },
+  });
+  const one = { settings: http, host: `unix:${path}`, port: 0, timeoutMs: 2000 } as const;
+  expect(await probe(one, never)).toMatchObject({ isGood: true });
+  expect(seen).toEqual(["localhost"]);
+  expect(await probe({ ...one, host: `${one.host}x` }, never)).toMatchObject({ isGood: false });
 });
 
 test("an endpoint that takes the connection and says nothing is late, and the connection is closed", async () => {

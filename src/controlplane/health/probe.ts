@@ -46,19 +46,17 @@ export async function probe(one: Probe, signal: AbortSignal): Promise<ProbeResul
 }
 
 async function attempt({ settings, host, port, proxyProtocol }: Probe, signal: AbortSignal): Promise<void> {
-  const to = { host, port: settings.port ?? port };
-  const introduce = (stream: ProbeStream): void => {
-    if (proxyProtocol !== undefined && settings.port === undefined) stream.write(proxyHeader(proxyProtocol, undefined));
-  };
+  // A port of its own for checks is told nothing.
+  const isProxied = proxyProtocol !== undefined && settings.port === undefined;
+  const preamble = isProxied ? { preamble: proxyHeader(proxyProtocol, undefined) } : {};
+  const to = { host, port: settings.port ?? port, ...preamble };
   if (settings.type === "tcp") {
-    using stream = await ProbeStream.open(to, signal);
-    introduce(stream);
+    using _stream = await ProbeStream.open(to, signal);
     return;
   }
   const authority = settings.host ?? authorityOf(formatAddress(to));
   const isTls = settings.type === "https" || (settings.type === "websocket" && settings.isSecure);
   using stream = await ProbeStream.open(isTls ? { ...to, serverName: serverName(authority) } : to, signal);
-  if (!isTls) introduce(stream);
   if (settings.type === "websocket") await probeWebSocket(stream, settings, authority);
   else await probeHttp(stream, settings, authority);
 }
