@@ -68,8 +68,12 @@ async function describe(worker: WorkerView): Promise<Record<string, unknown>> {
   return { id, pid: pid ?? null, state: shown, startedAt, restarts, revision, sessions, connections, residentMemory };
 }
 
-/** Private keys are shown to nobody. */
-function withoutKeys({ certificates, ...model }: Configuration["model"]): Omit<Configuration["model"], "certificates"> {
+/** Private keys and other secrets are shown to nobody. */
+function withoutKeys({
+  certificates,
+  cookieKey,
+  ...model
+}: Configuration["model"]): Omit<Configuration["model"], "certificates" | "cookieKey"> {
   return model;
 }
 

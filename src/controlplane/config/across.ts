@@ -3,6 +3,7 @@ import type { ControlSettings } from "../../core/configuration.ts";
 import { overlaps } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { nearest } from "../../kit/nearest.ts";
+import { checkChoice } from "./choice-checks.ts";
 import type { listenerSchema } from "./listeners.ts";
 import { type Route, routeSchema, targetsOf } from "./routes.ts";
 import { type Draft, type Entries, report } from "./sections.ts";
@@ -29,6 +30,7 @@ export function checkAcross(draft: Draft, parts: Parts): void {
   }
   for (const [name, { parts: upstream }] of parts.upstreams) {
     checkProxyProtocol(draft, name, upstream);
+    checkChoice(draft, name, upstream);
     const weights = upstream.endpoints?.map((endpoint) => ("weight" in endpoint ? endpoint.weight : 1)) ?? [1];
     if (weights.some((weight) => weight > 0)) continue;
     const says = "every endpoint has weight 0, so none takes anything";

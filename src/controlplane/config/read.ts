@@ -4,6 +4,7 @@ import type { Place } from "../../core/issue.ts";
 import type { KeyPair } from "../../core/tls-settings.ts";
 import { checkAcross } from "./across.ts";
 import { adminSettings, drainSettings } from "./control.ts";
+import { createCookieKeyFile, readCookieKey } from "./cookie-key.ts";
 import { EntryMemory } from "./entry-memory.ts";
 import { Findings } from "./findings.ts";
 import { KeyRing, type ReadFile } from "./key-ring.ts";
@@ -42,17 +43,24 @@ export function readConfiguration(
   environment: Environment = process.env,
   readFile: ReadFile = readReferencedFile,
 ): Reading {
-  return readWith(texts, { environment, memory: newMemory(), ring: new KeyRing(readFile) });
+  return readWith(texts, { environment, memory: newMemory(), ring: new KeyRing(readFile), readFile });
 }
 
-/** The same for somebody who reads again and again: only what has changed is checked. */
+/** The same for somebody who reads again and again: only what has changed is checked, and a file for `cookieKey` is made. */
 export function configurationReader(): (texts: readonly ConfigurationText[]) => Reading {
   const memory = newMemory();
   const ring = new KeyRing(readReferencedFile);
-  return (texts) => readWith(texts, { environment: process.env, memory, ring });
+  const files = { readFile: readReferencedFile, createFile: createCookieKeyFile };
+  return (texts) => readWith(texts, { environment: process.env, memory, ring, ...files });
 }
 
-type Given = { readonly environment: Environment; readonly memory: Memory; readonly ring: KeyRing };
+type Given = {
+  readonly environment: Environment;
+  readonly memory: Memory;
+  readonly ring: KeyRing;
+  readonly readFile: ReadFile;
+  readonly createFile?: typeof createCookieKeyFile;
+};
 
 function readWith(texts: readonly ConfigurationText[], given: Given): Reading {
   given.ring.turn();
@@ -62,9 +70,11 @@ function readWith(texts: readonly ConfigurationText[], given: Given): Reading {
     trees.filter((tree) => tree !== undefined && tree !== "broken"),
     { findings, fallback: texts[0]?.source ?? "configuration" },
   );
-  const configuration = readRoot({ root, findings }, { ...given, isReadable: !trees.includes("broken") });
+  const keyFiles: string[] = [];
+  const isReadable = !trees.includes("broken");
+  const configuration = readRoot({ root, findings }, { ...given, isReadable, keyFiles });
   const issues = findings.inOrder(texts.map((text) => text.source));
-  const { files } = given.ring;
+  const files = [...given.ring.files, ...keyFiles];
   if (findings.hasErrors || configuration === undefined) return { configuration: undefined, issues, files };
   return { configuration, issues, places: placesIn(root, configuration), files };
 }
@@ -77,7 +87,10 @@ function placesIn(root: Tree, { model }: Configuration): Places {
   return new Map([["admin.address", placeOf(["admin", "address"])], ...listeners]);
 }
 
-function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean }): Configuration | undefined {
+/** `keyFiles` gets the files beside those of TLS that were read. */
+type RootGiven = Given & { readonly isReadable: boolean; readonly keyFiles: string[] };
+
+function readRoot(draft: Draft, given: RootGiven): Configuration | undefined {
   const { memory } = given;
   const { shape } = configurationSchema;
   checkTopLevel(draft, Object.keys(shape));
@@ -91,6 +104,8 @@ function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean })
   const pairs = new Map<string, KeyPair>();
   const sources = { draft, ring: given.ring, environment: given.environment, pairs };
   const tls = { listeners: readListenerTls(listeners, sources), upstreams: readUpstreamTls(upstreams, sources) };
+  const cookies = readCookieKey(readSection(draft, "cookieKey", shape.cookieKey), { draft, ...given });
+  given.keyFiles.push(...cookies.files);
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
   if (admin === undefined || workers === undefined || log === undefined || drain === undefined) return undefined;
@@ -100,6 +115,7 @@ function readRoot(draft: Draft, given: Given & { readonly isReadable: boolean })
       routes: settingsOf(routes, routeSettings),
       upstreams: settingsOf(upstreams, (name, upstream) => upstreamSettings(name, upstream, tls.upstreams.get(name))),
       ...(pairs.size === 0 ? {} : { certificates: [...pairs.values()] }),
+      ...(cookies.key === undefined ? {} : { cookieKey: cookies.key }),
     },
     settings: { workers, admin, log, drain: drainSettings(drain) },
   };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type RouteSettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
+import { keySource, splitSchema } from "./balance.ts";
 import { closeCode, duration, list, map, quotedOr, text, whole, word } from "./fields.ts";
 import { filterSchema } from "./filters.ts";
 import { matchSchema } from "./match.ts";
@@ -88,6 +89,7 @@ export const routeSchema = map(
       .prefault([])
       .describe("Steps on the way, in this order, for HTTP and WebSocket alike."),
     to,
+    split: splitSchema,
     timeouts: timeouts.prefault({}).describe("How long things may take; `off` switches one off."),
     keepalive: keepalive.prefault({}).describe("Pings of the gateway, or `off`."),
     closeCodes: closeCodes.prefault({}).describe("Codes of the Close frames that the gateway makes itself."),
@@ -116,6 +118,7 @@ export function routeSettings(name: string, route: Route): RouteSettings {
     match: route.match,
     filters: route.filters,
     to: targetsOf(route.to),
+    ...(route.split === undefined ? {} : { split: keySource(route.split) }),
     timeouts: {
       connectMs: timeouts.connect,
       handshakeMs: timeouts.handshake,

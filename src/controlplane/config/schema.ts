@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { adminSchema, drainSchema, logSchema, workersSchema } from "./control.ts";
+import { cookieKeySchema } from "./cookie-key.ts";
 import { map, named } from "./fields.ts";
 import { listenerSchema } from "./listeners.ts";
 import { routeSchema } from "./routes.ts";
@@ -15,6 +16,7 @@ export const configurationSchema = map({
   drain: drainSchema
     .prefault({})
     .describe("How sessions end when the gateway stops, and when a route with open sessions is deleted."),
+  cookieKey: cookieKeySchema,
   listeners: named(listenerSchema, '{ web: { address: ":8080" } }').describe(
     "Where clients connect, by name. HTTP and WebSocket share a port.",
   ),

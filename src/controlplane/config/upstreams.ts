@@ -3,7 +3,15 @@ import type { HealthSettings } from "../../core/health-settings.ts";
 import type { CircuitLimits, EndpointSettings, UpstreamSettings } from "../../core/snapshot.ts";
 import type { UpstreamTls } from "../../core/tls-settings.ts";
 import { parseEndpointAddress } from "./addresses.ts";
-import { duration, list, map, parsed, whole, word } from "./fields.ts";
+import {
+  balanceSchema,
+  balanceSettings,
+  slowStartSchema,
+  slowStartSettings,
+  stickySchema,
+  stickySettings,
+} from "./balance.ts";
+import { duration, list, map, parsed, text, truth, whole, word } from "./fields.ts";
 import { checkSettings, ejectionSchema, ejectionSettings, endpointDrainSchema, healthSchema } from "./health.ts";
 import { upstreamTlsSchema } from "./tls.ts";
 
@@ -23,10 +31,21 @@ const endpoint = z.union(
       weight: whole(0, 1000)
         .prefault(usualWeight)
         .describe("Share in relation to the other endpoints; 0 takes nothing new, 50 half of the usual."),
+      standby: truth().prefault(false).describe("Used only when too few of the others are usable; see `standbyBelow`."),
+      zone: text("write the name of a zone").min(1).optional().describe("Where it stands; see `zones`."),
     }),
   ],
   { error: "write host:port, or { address: host:port, weight: 50 }" },
 );
+
+const zonesSchema = map({
+  prefer: text("write the name of a zone").min(1).describe("The zone that endpoints are taken from first."),
+  spillBelow: whole(1, 100)
+    .prefault(70)
+    .describe("Percent of usable endpoints in that zone below which the others get what is missing."),
+})
+  .optional()
+  .describe("Endpoints with the same `zone` as the gateway are used first. Without it all are alike.");
 
 /** What may be under way at once. */
 const circuitLimits = () =>
@@ -55,11 +74,15 @@ export const upstreamSchema = map(
         "What every connection to an endpoint begins with, so that the application knows the client's address: the PROXY protocol, as text or " +
           "as bytes. HTTP connections are not kept for reuse then. Not with TLS.",
       ),
-    balance: word("least-sessions", "round-robin")
-      .prefault("least-sessions")
+    balance: balanceSchema,
+    sticky: stickySchema,
+    slowStart: slowStartSchema,
+    standbyBelow: whole(1, 100)
+      .prefault(1)
       .describe(
-        "`least-sessions`: the endpoint with the fewest open sessions for its weight. `round-robin`: each in turn.",
+        "Percent of usable endpoints below which those with `standby` are offered too; 1: when no other one is left.",
       ),
+    zones: zonesSchema,
     pool: map({
       idle: whole(0, 100_000).prefault(64).describe("Idle HTTP connections that are kept for reuse."),
       idleTimeout: duration().prefault("60s").describe("How long they are kept."),
@@ -93,7 +116,8 @@ export function upstreamSettings(
   return {
     name,
     endpoints: upstream.endpoints.map((endpoint) => endpointSettings(endpoint, upstream.tls !== undefined)),
-    balance: upstream.balance,
+    balance: balanceSettings(upstream.balance),
+    ...choiceSettings(name, upstream),
     ...(tls === undefined ? {} : { tls }),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
@@ -104,13 +128,38 @@ export function upstreamSettings(
   };
 }
 
+const usualEndpoint = { weight: usualWeight, standby: false, zone: undefined };
+
+/** What is said of choosing, as far as anything is said. */
+function choiceSettings(
+  name: string,
+  upstream: z.output<typeof upstreamSchema>,
+): Pick<UpstreamSettings, "sticky" | "slowStart" | "standbyBelow" | "zones"> {
+  const sticky = stickySettings(name, upstream.sticky);
+  const slowStart = slowStartSettings(upstream.slowStart);
+  const { standbyBelow, zones } = upstream;
+  return {
+    ...(sticky === undefined ? {} : { sticky }),
+    ...(slowStart === undefined ? {} : { slowStart }),
+    ...(standbyBelow === 1 ? {} : { standbyBelow }),
+    ...(zones === undefined ? {} : { zones }),
+  };
+}
+
 function endpointSettings(
   endpoint: z.output<typeof upstreamSchema>["endpoints"][number],
   isUsuallySecure: boolean,
 ): EndpointSettings {
-  const { address, weight } = "address" in endpoint ? endpoint : { address: endpoint, weight: usualWeight };
+  const { address, weight, standby, zone } = "address" in endpoint ? endpoint : { ...usualEndpoint, address: endpoint };
   const { isSecure = isUsuallySecure, host, port } = address;
-  return { host, port, weight, ...(isSecure ? { isSecure } : {}) };
+  return {
+    host,
+    port,
+    weight,
+    ...(isSecure ? { isSecure } : {}),
+    ...(standby ? { isStandby: true } : {}),
+    ...(zone === undefined ? {} : { zone }),
+  };
 }
 
 /** True if TLS is spoken with any of its endpoints. */
