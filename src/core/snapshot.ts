@@ -54,6 +54,8 @@ export type ListenerSettings = {
     readonly pending: number;
     /** The same for one client address (429). */
     readonly pendingPerAddress: number;
+    /** WebSocket handshakes a second, of all workers together; past it one gets 503. Absent: any number. */
+    readonly handshakesPerSecond?: number;
   };
 };
 

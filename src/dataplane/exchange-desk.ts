@@ -9,6 +9,7 @@ import type { Wire } from "../core/wire.ts";
 import { OncePerSecond } from "../kit/once-per-second.ts";
 import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
+import type { Admission } from "./admission.ts";
 import type { Drain } from "./drain.ts";
 import type { DrainOrders } from "./drain-orders.ts";
 import { type Figures, increment } from "./figures.ts";
@@ -31,6 +32,7 @@ export type ExchangeDeskOptions = {
   readonly sessions: SessionRegistry;
   readonly figures: Figures;
   readonly drains: DrainOrders;
+  readonly admission: Admission;
   readonly onRecord?: (record: AccessRecord) => void;
   /** Hears of invariants of ours that broke, for which one connection or session pays. */
   readonly onFault?: (error: unknown) => void;
@@ -66,12 +68,19 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
 
   begin(arrival: Arrival): OpenExchange {
     const isLast = this.drain !== undefined || this.#options.drains.concern(arrival);
-    const way = isLast && arrival.incoming.kind === "handshake" ? refuseDraining : arrival.way;
     const { incoming, listener, revision, route } = arrival;
     const now = this.#options.wheel.clock();
+    const drained = isLast ? refuseDraining : undefined;
+    const way = incoming.kind === "handshake" ? (drained ?? this.#admit(arrival, now)) : arrival.way;
     const exchange = new LiveExchange({ incoming, listener, revision, route, way, isLast, now, observer: this });
     this.running++;
     return exchange;
+  }
+
+  #admit({ listener, way }: Arrival, now: number): Next {
+    if (this.#options.admission.admits(listener.name, listener.handshakesPerSecond, now)) return way;
+    increment(this.#options.figures.refusedConnections, "handshakes_per_second");
+    return refuseCrowd;
   }
 
   /** What listeners tell; `begin` finds the route. */
@@ -234,6 +243,14 @@ class TextCopies {
 }
 
 const refuseDraining: Next = async () => {
-  const headers = HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 10))]]);
-  throw new GatewayError("draining", "no new sessions are taken here for now", { headers });
+  throw new GatewayError("draining", "no new sessions are taken here for now", { headers: retryAfter() });
 };
+
+const refuseCrowd: Next = async () => {
+  throw new GatewayError("overloaded", "too many sessions begin at once", { headers: retryAfter() });
+};
+
+/** One to ten seconds, so that those who were turned away do not come back all at once. */
+function retryAfter(): HeaderList {
+  return HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 10))]]);
+}

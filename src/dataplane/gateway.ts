@@ -12,6 +12,7 @@ import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Departure } from "./departure.ts";
+import { Admission } from "./admission.ts";
 import { Drain } from "./drain.ts";
 import { DrainOrders } from "./drain-orders.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
@@ -108,6 +109,7 @@ export class Gateway implements AsyncDisposable {
       sessions: this.sessions,
       figures: this.#figures,
       drains: this.#drainOrders,
+      admission: new Admission(options.memory),
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
       ...(onFault === undefined ? {} : { onFault }),
       onSessionOpen: (session) => this.#endpointDrains.add(session),

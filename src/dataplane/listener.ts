@@ -21,6 +21,8 @@ import type { BadRequest } from "./records.ts";
 /** What exchanges have to know of their listener. */
 export type ListenerFacts = {
   readonly name: string;
+  /** 0 is any number. */
+  readonly handshakesPerSecond: number;
   readonly isSecure: boolean;
   readonly trusted: IpRanges;
   /** The port to which everything is sent that does not come over TLS. */
@@ -285,6 +287,7 @@ function factsOf(settings: ListenerSettings, certificates: CertificateTable | un
     name: settings.name,
     isSecure: settings.tls !== undefined,
     trusted: IpRanges.parse(settings.trustedProxies),
+    handshakesPerSecond: settings.limits.handshakesPerSecond ?? 0,
     httpsPort: settings.httpsPort,
   };
   if (certificates === undefined) return facts;

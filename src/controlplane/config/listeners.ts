@@ -44,6 +44,10 @@ const limits = map({
       "Connections without a complete head, and handshakes without an answer, at once; a further one gets 503.",
     ),
   pendingPerAddress: whole(1, 10_000_000).prefault(1000).describe("The same for one client address (429)."),
+  handshakesPerSecond: z
+    .union([z.literal("off"), z.int({ error: offOrCount }).min(1, { error: offOrCount })], { error: offOrCount })
+    .prefault("off")
+    .describe("WebSocket handshakes a second, over all workers; a further one gets 503. Requests do not count."),
 });
 
 /** One member of `listeners`. */
@@ -78,7 +82,7 @@ export function listenerSettings(
   listener: z.output<typeof listenerSchema>,
   tls: ListenerTls | undefined,
 ): ListenerSettings {
-  const { connections, ...limits } = listener.limits;
+  const { connections, handshakesPerSecond, ...limits } = listener.limits;
   return {
     name,
     host: listener.address.host,
@@ -87,7 +91,11 @@ export function listenerSettings(
     ...(tls === undefined ? {} : { tls }),
     ...(listener.redirectToHttps === false ? {} : { httpsPort: portOf(listener.redirectToHttps) }),
     timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },
-    limits: { ...limits, connections: connections === "off" ? 0 : connections },
+    limits: {
+      ...limits,
+      connections: connections === "off" ? 0 : connections,
+      ...(handshakesPerSecond === "off" ? {} : { handshakesPerSecond }),
+    },
   };
 }
 
