@@ -1,0 +1,138 @@
+import { expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { GatewayFixture } from "../support/gateway-fixture.ts";
+import { Random } from "../support/random.ts";
+import { signedPair } from "../support/test-certificates.ts";
+import { TlsFiles } from "../support/tls-files.ts";
+import { askTls } from "../support/tls-peer.ts";
+import { until } from "../support/until.ts";
+import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+/** The beginning of a ClientHello, which announces more than ever comes. */
+const half = Buffer.from("16030102000100020003", "hex");
+
+/** Connects from one of the addresses of this machine, says something, and then nothing any more. */
+function hold(port: number, localAddress: string, bytes: Uint8Array): Promise<Socket> {
+  const { promise, resolve } = Promise.withResolvers<Socket>();
+  const socket = connect({ port, host: "127.0.0.1", localAddress });
+  socket.on("error", () => {});
+  socket.on("connect", () => {
+    socket.write(bytes);
+    resolve(socket);
+  });
+  return promise;
+}
+
+test("AC-26.3: a thousand half-open handshakes do not make good clients wait", async () => {
+  await using app = await WsApp.open(echo);
+  await using fixture = GatewayFixture.open({ to: [app], isSecure: true });
+  const idle = await Promise.all(
+    Array.from({ length: 1000 }, (_, at) => hold(fixture.port, `127.0.0.${2 + (at % 20)}`, half)),
+  );
+  await until(() => fixture.gateway.status().connections === 1000);
+  const took: number[] = [];
+  const peers: WsPeer[] = [];
+  for (let count = 0; count < 100; count++) {
+    const startedAt = performance.now();
+    peers.push(await WsPeer.open(fixture.port));
+    took.push(performance.now() - startedAt);
+  }
+  expect(took.sort((a, b) => a - b)[98]).toBeLessThan(200);
+  for (const socket of idle) socket.destroy();
+  await until(() => fixture.gateway.status().connections === 100);
+  for (const peer of peers) peer.socket.terminate();
+});
+
+test("AC-26.1: half-open handshakes end after timeouts.tlsHandshake, and sessions do not", async () => {
+  await using app = await WsApp.open(echo);
+  const timeouts = { tlsHandshake: "300ms" };
+  await using fixture = GatewayFixture.open({ to: [app], isSecure: true, listener: { timeouts } });
+  const peer = await WsPeer.open(fixture.port);
+  const idle = await Promise.all([half, Buffer.alloc(0)].map((bytes) => hold(fixture.port, "127.0.0.1", bytes)));
+  await until(() => idle.every((socket) => socket.readyState === "closed"));
+  peer.send("still here");
+  await until(() => peer.messages.length === 1);
+});
+
+/** A whole ClientHello that asks for this name. */
+async function clientHello(servername: string): Promise<Buffer> {
+  const heard = Promise.withResolvers<Buffer>();
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (_, bytes) => heard.resolve(Buffer.from(bytes)) },
+  });
+  const socket = connectTls({ port: listener.port, host: "127.0.0.1", servername });
+  socket.on("error", () => {});
+  const hello = await heard.promise;
+  socket.destroy();
+  listener.stop(true);
+  return hello;
+}
+
+const seed = 20_260_101;
+
+test(`S25: no name of a client breaks the choice of a certificate (seed ${seed})`, async () => {
+  using files = TlsFiles.make();
+  const certificates = [files.add("site", signedPair({ name: "site", hosts: ["site.test", "*.site.test"] }))];
+  const random = new Random(seed);
+  const fixed = [
+    "__proto__",
+    "constructor",
+    "*.site.test",
+    "..",
+    ".",
+    "xn--\u00ff",
+    "site.test\0.evil",
+    "a".repeat(63),
+  ];
+  const names = [
+    ...fixed.map((name) => Buffer.from(name, "latin1")),
+    ...Array.from({ length: 200 }, () => random.bytes(1 + random.below(40))),
+  ];
+  for (const unknownNames of ["default", "refuse"]) {
+    await using fixture = GatewayFixture.open({ listener: { tls: { certificates, unknownNames } } });
+    const hellos = new Map<number, Buffer>();
+    for (const name of names) {
+      const wanted = "n".repeat(name.length);
+      const hello = hellos.get(name.length) ?? (await clientHello(`${wanted}`));
+      hellos.set(name.length, hello);
+      const bytes = Buffer.from(hello);
+      bytes.set(name, bytes.indexOf(wanted, 0, "latin1"));
+      const socket = await hold(fixture.port, "127.0.0.1", bytes);
+      await new Promise((resolve) => {
+        socket.once("data", resolve);
+        socket.once("close", resolve);
+      });
+      socket.destroy();
+    }
+    expect((await askTls(fixture.port, { servername: "x.site.test" })).version).toBe("TLSv1.3");
+    await until(() => fixture.gateway.status().connections === 0);
+  }
+});
+
+test("a client that ends in the middle of its handshake, or renegotiates, costs its own connection only", async () => {
+  await using app = await WsApp.open(echo);
+  await using fixture = GatewayFixture.open({ to: [app], isSecure: true });
+  const peer = await WsPeer.open(fixture.port);
+  const hello = await clientHello("app.example");
+  for (const length of [1, 5, 40, hello.length]) {
+    const socket = await hold(fixture.port, "127.0.0.1", hello.subarray(0, length));
+    socket.resetAndDestroy();
+  }
+  const old = connectTls({ port: fixture.port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
+  const over = new Promise((resolve) => old.on("close", resolve));
+  old.on("error", () => {});
+  old.on("secureConnect", () => {
+    try {
+      old.renegotiate({ rejectUnauthorized: false }, () => old.destroy());
+    } catch {
+      old.destroy();
+    }
+  });
+  await over;
+  await until(() => fixture.gateway.status().connections === 1);
+  peer.send("still here");
+  await until(() => peer.messages.length === 1);
+});
