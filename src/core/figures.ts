@@ -37,6 +37,8 @@ export type EndpointStatus = {
   /** Handshakes and requests that it has answered, whatever the answer was. */
   readonly handshakes: number;
   readonly answers: number;
+  /** How long all of these took together, from the try to the head of the answer (ms). */
+  readonly answerMs: number;
   readonly connectFailures: number;
   /** Handshakes that got no answer, a wrong one, or one of 500 to 599; and the same for requests. */
   readonly handshakeFailures: number;

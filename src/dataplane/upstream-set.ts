@@ -164,6 +164,11 @@ export class UpstreamSet {
         ]),
       ),
       counter(
+        "causeway_endpoint_answer_seconds_total",
+        "How long an endpoint took for them, from the try to the head of the answer.",
+        each(({ endpoint }) => endpoint.answerMs / 1000),
+      ),
+      counter(
         "causeway_endpoint_failures_total",
         "Handshakes and requests that got no answer, a wrong one, or one of 500 to 599; and sessions that lost their upstream young.",
         rows.flatMap(({ labels, endpoint }) => [

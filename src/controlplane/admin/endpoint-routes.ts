@@ -44,13 +44,18 @@ export function addEndpointRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(undrainRoute, (context) => context.json(drain(view, context.req.valid("param"), "undo"), 200));
 }
 
-/** `checks` is null where nothing is checked. */
+/** `latencyMs` is null before the first answer, and `checks` where nothing is checked. */
 function withChecks(upstream: UpstreamStatus, view: ControlView): Record<string, unknown> {
-  const endpoints = upstream.endpoints.map((endpoint) => ({
+  const endpoints = upstream.endpoints.map(({ answerMs, ...endpoint }) => ({
     ...endpoint,
+    latencyMs: meanOf(answerMs, endpoint.handshakes + endpoint.answers),
     checks: view.endpoints.find(upstream.name, endpoint.address)?.checks ?? null,
   }));
   return { ...upstream, endpoints };
+}
+
+function meanOf(sum: number, count: number): number | null {
+  return count === 0 ? null : Math.round((sum / count) * 10) / 10;
 }
 
 function drain(view: ControlView, { name, address }: z.output<typeof place>, what: "begin" | "undo") {

@@ -14,6 +14,7 @@ const endpoint = (more: Partial<EndpointStatus>): EndpointStatus => ({
   idleConnections: 1,
   handshakes: 1,
   answers: 1,
+  answerMs: 1,
   connectFailures: 1,
   handshakeFailures: 1,
   answerFailures: 1,

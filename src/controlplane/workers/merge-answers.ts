@@ -88,6 +88,7 @@ const endpointCounts = [
   "idleConnections",
   "handshakes",
   "answers",
+  "answerMs",
   "connectFailures",
   "handshakeFailures",
   "answerFailures",

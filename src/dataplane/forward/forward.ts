@@ -55,7 +55,9 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
       const attempt = { exchange, parts, endpoint };
       const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
       noteAnswer(endpoint, exchange.kind, reply);
-      endpoint.latency.answered(parts.wheel.clock() - startedAt);
+      const tookMs = parts.wheel.clock() - startedAt;
+      endpoint.answerMs += tookMs;
+      endpoint.latency.answered(tookMs);
       if (isWorthAnother(exchange, reply, retry)) next = leaseOther(tries, endpoint);
       if (next === undefined) {
         keepUntilEnd(exchange, lease);

@@ -36,6 +36,8 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
   /** Handshakes and requests that it has answered. */
   handshakes = 0;
   answers = 0;
+  /** How long both took together. */
+  answerMs = 0;
 
   /** Without an owner it is never ejected. */
   constructor(settings: EndpointSettings, limits: PoolLimits, owner?: EjectionOwner) {
@@ -104,6 +106,7 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
       idleConnections: this.pool.size,
       handshakes: this.handshakes,
       answers: this.answers,
+      answerMs: Math.round(this.answerMs),
       connectFailures: failures.connect,
       handshakeFailures: failures.handshake,
       answerFailures: failures.answer,
