@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { AdminServer } from "../controlplane/admin/server.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
+import { Discovery } from "../controlplane/discovery/discovery.ts";
 import { Drains } from "../controlplane/drains.ts";
 import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
 import { logNotice } from "../controlplane/health/notices.ts";
@@ -15,7 +16,7 @@ import type { Configuration, ControlSettings, Source } from "../core/configurati
 import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import { explainListenFailure } from "../core/listen-address.ts";
-import { formatAddress } from "../core/snapshot.ts";
+import { formatAddress, type Snapshot } from "../core/snapshot.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
 import { controlMetrics } from "./control-metrics.ts";
 import { programVersion } from "./version.ts";
@@ -52,7 +53,10 @@ export class ControlProcess implements AsyncDisposable {
   readonly #watching = new AbortController();
   readonly #files = new FileWatch();
   readonly #verdicts: EndpointVerdicts;
+  readonly #discovery: Discovery;
   readonly #drains: Drains;
+  /** The revision that was wanted last. */
+  #newest = 0;
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
   #admin: AdminServer | undefined;
@@ -70,12 +74,13 @@ export class ControlProcess implements AsyncDisposable {
       endpoints: this.#verdicts,
       configuration: () => this.#reconciler.inForce?.configuration,
     });
+    this.#discovery = new Discovery({ log: this.log, onChange: () => this.#onDiscovered() });
     this.#reconciler = new Reconciler({
       sources: options.sources,
       read: options.read,
       log: this.log,
       tryOut: checkPorts,
-      apply: (snapshot) => this.#workers?.apply(snapshot),
+      apply: (snapshot) => void this.#apply(snapshot),
       onSettings: (configuration) => this.#settle(configuration),
       onFiles: (files, since) => void this.#files.follow(files, since),
     });
@@ -149,6 +154,7 @@ export class ControlProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watching.abort();
     this.#verdicts[Symbol.dispose]();
+    this.#discovery[Symbol.dispose]();
     await this.#workers?.[Symbol.asyncDispose]();
     await this.#folder?.[Symbol.asyncDispose]();
     await this.#admin?.[Symbol.asyncDispose]();
@@ -197,16 +203,38 @@ export class ControlProcess implements AsyncDisposable {
     return this.#workers;
   }
 
+  /** Names that are new are looked up first, so that nobody is sent to an upstream without endpoints. */
+  async #apply(snapshot: Snapshot): Promise<void> {
+    const isNamed = snapshot.upstreams.some(({ dns }) => dns !== undefined);
+    this.#newest = snapshot.revision;
+    if (isNamed) await this.#discovery.look(snapshot.upstreams);
+    // A newer one may have come meanwhile.
+    if (this.#newest !== snapshot.revision) return;
+    this.#workers?.apply({ ...snapshot, upstreams: this.#discovery.fill(snapshot.upstreams) });
+  }
+
+  #onDiscovered(): void {
+    const { inForce } = this.#reconciler;
+    const named = inForce?.configuration.model.upstreams.filter(({ dns }) => dns !== undefined) ?? [];
+    if (named.length === 0) return;
+    this.#workers?.refresh(this.#discovery.fill(named));
+    this.#checkEndpoints();
+  }
+
   /** Endpoints are checked as soon as a worker knows them. */
   #onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
     this.#reconciler.onApplied(revision, listeners);
+    const upstreams = this.#reconciler.inForce?.configuration.model.upstreams ?? [];
+    if (this.#newest === revision) this.#discovery.retain(upstreams);
+    // What was found while the change was under way is not in it.
+    this.#onDiscovered();
     this.#checkEndpoints();
     this.#drains.tidy();
   }
 
   #checkEndpoints(): void {
     const { inForce } = this.#reconciler;
-    if (inForce !== undefined) this.#verdicts.update(inForce.configuration.model.upstreams);
+    if (inForce !== undefined) this.#verdicts.update(this.#discovery.fill(inForce.configuration.model.upstreams));
   }
 
   async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {
@@ -260,8 +288,12 @@ export class ControlProcess implements AsyncDisposable {
       endpoints: this.#verdicts.entries(),
       listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
     });
+    const found = this.#discovery.families(this.#reconciler.inForce?.configuration.model.upstreams ?? []);
     // Without the workers the page still has the control process's own figures.
-    const reports = [{ process: "control", families: own }, ...((await this.#workers?.metrics(metricsMs)) ?? [])];
+    const reports = [
+      { process: "control", families: [...own, ...found] },
+      ...((await this.#workers?.metrics(metricsMs)) ?? []),
+    ];
     return { text: await renderMetrics(reports), contentType: metricsContentType };
   }
 }

@@ -5,6 +5,7 @@ import type {
   StickySettings,
   ZoneSettings,
 } from "./balance-settings.ts";
+import type { DnsDiscovery } from "./discovery-settings.ts";
 import type { FilterSettings } from "./filter-settings.ts";
 import type { HealthSettings } from "./health-settings.ts";
 import type { ProxyProtocol } from "./proxy-header.ts";
@@ -151,6 +152,8 @@ export type RouteCloseCodes = {
 export type UpstreamSettings = {
   readonly name: string;
   readonly endpoints: readonly EndpointSettings[];
+  /** Where more endpoints are found; the control process adds them. */
+  readonly dns?: DnsDiscovery;
   readonly balance: BalanceSettings;
   /** Absent: a client may get another endpoint each time. */
   readonly sticky?: StickySettings;

@@ -4,7 +4,7 @@ import type { EndpointVerdict, UpstreamNotice } from "./endpoint-state.ts";
 import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
 import type { Issue } from "./issue.ts";
 import type { SessionFilter, SessionSummary } from "./session.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Snapshot, UpstreamSettings } from "./snapshot.ts";
 
 /** The version of this protocol. A worker and a control process that differ do not talk. */
 export const workerProtocol = 1;
@@ -19,6 +19,8 @@ export type ToWorker =
   | { readonly type: "abandon"; readonly revision: number }
   /** New terms without a new snapshot. */
   | { readonly type: "terms"; readonly terms: SnapshotTerms }
+  /** These upstreams have other endpoints now; everything else of them is as in the snapshot in force. */
+  | { readonly type: "upstreams"; readonly upstreams: readonly UpstreamSettings[] }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan }
   /** The drains that are in force from now on, and no others. */

@@ -5,14 +5,14 @@ import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { ListenerState } from "../core/handover.ts";
 import type { Issue } from "../core/issue.ts";
-import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
+import type { ListenerSettings, RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
+import { Admission } from "./admission.ts";
 import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Departure } from "./departure.ts";
-import { Admission } from "./admission.ts";
 import { Drain } from "./drain.ts";
 import { DrainOrders } from "./drain-orders.ts";
 import { EndpointDrains } from "./endpoint-drains.ts";
@@ -192,6 +192,11 @@ export class Gateway implements AsyncDisposable {
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
+  }
+
+  /** Takes over the endpoints of upstreams that are configured; all others stay as they are. */
+  refresh(upstreams: readonly UpstreamSettings[]): void {
+    this.#upstreams.refresh(upstreams);
   }
 
   /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */

@@ -98,6 +98,12 @@ export class UpstreamSet {
     return [...this.#verdicts.values()];
   }
 
+  /** Takes over the settings of upstreams that are there. */
+  refresh(upstreams: readonly UpstreamSettings[]): void {
+    for (const settings of upstreams) this.#upstreams.get(settings.name)?.update(settings);
+    for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
+  }
+
   /** From now on nothing is known of any endpoint, beside what its own traffic says. */
   forgetVerdicts(): void {
     this.judge([...this.#verdicts.values()].map((verdict) => ({ ...verdict, health: "unchecked", isDraining: false })));

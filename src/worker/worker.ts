@@ -150,6 +150,8 @@ export class Worker {
         return this.#abandon();
       case "terms":
         return this.#useTerms(message.terms);
+      case "upstreams":
+        return this.#gateway.refresh(message.upstreams);
       case "endpoints":
         return this.#gateway.judge(message.verdicts, message.isWhole === true ? "all" : "new");
       case "ask":

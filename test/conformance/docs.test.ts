@@ -8,6 +8,7 @@ import { controlMetrics } from "../../src/cli/control-metrics.ts";
 import { adminApp } from "../../src/controlplane/admin/app.ts";
 import { readConfiguration } from "../../src/controlplane/config/read.ts";
 import { configurationSchema } from "../../src/controlplane/config/schema.ts";
+import { Discovery } from "../../src/controlplane/discovery/discovery.ts";
 import type { Reading } from "../../src/core/configuration.ts";
 import { errorTable } from "../../src/core/errors.ts";
 import type { MetricFamily } from "../../src/core/figures.ts";
@@ -149,7 +150,12 @@ test("every reason why a session ends is documented, and no other one", () => {
 async function metricFamilies(): Promise<readonly MetricFamily[]> {
   await using gateway = new Gateway();
   const figures = { revision: 1, isLastReloadGood: true, issues: [], servingWorkers: 1, workerRestarts: 0 };
-  return [...gateway.metrics(), ...controlMetrics({ ...figures, droppedRecords: 0, endpoints: [], listeners: [] })];
+  const discovery = new Discovery({ log: { info() {}, warn() {}, error() {} }, onChange() {} });
+  return [
+    ...gateway.metrics(),
+    ...discovery.families([]),
+    ...controlMetrics({ ...figures, droppedRecords: 0, endpoints: [], listeners: [] }),
+  ];
 }
 
 test("every metric is documented with its type and its labels, and no other one", async () => {

@@ -31,8 +31,9 @@ export function checkAcross(draft: Draft, parts: Parts): void {
   for (const [name, { parts: upstream }] of parts.upstreams) {
     checkProxyProtocol(draft, name, upstream);
     checkChoice(draft, name, upstream);
+    checkEndpoints(draft, name, upstream);
     const weights = upstream.endpoints?.map((endpoint) => ("weight" in endpoint ? endpoint.weight : 1)) ?? [1];
-    if (weights.some((weight) => weight > 0)) continue;
+    if (weights.length === 0 || weights.some((weight) => weight > 0)) continue;
     const says = "every endpoint has weight 0, so none takes anything";
     report(draft, ["upstreams", name, "endpoints"], { severity: "warning", says, try: "give one of them a weight" });
   }
@@ -105,10 +106,22 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
   }
 }
 
-function checkProxyProtocol(draft: Draft, name: string, { endpoints, tls, proxyProtocol }: Partial<Upstream>): void {
-  if (proxyProtocol === undefined || endpoints === undefined || !speaksTls({ endpoints, tls })) return;
+function checkProxyProtocol(
+  draft: Draft,
+  name: string,
+  { endpoints, dns, tls, proxyProtocol }: Partial<Upstream>,
+): void {
+  if (proxyProtocol === undefined || endpoints === undefined || !speaksTls({ endpoints, dns, tls })) return;
   const says = "the PROXY protocol is not spoken with endpoints that speak TLS";
   report(draft, ["upstreams", name, "proxyProtocol"], { says, try: "remove it, or tls and https://" });
+}
+
+function checkEndpoints(draft: Draft, name: string, { endpoints, dns }: Partial<Upstream>): void {
+  if (endpoints?.length !== 0 || dns !== undefined || draft.findings.holdsWrong(["upstreams", name, "dns"])) return;
+  const instead = "write endpoints: [ 127.0.0.1:8888 ], or dns: app.internal:8888";
+  const path = ["upstreams", name, "endpoints"];
+  if (treeAt(draft.root, path) !== undefined) report(draft, path, { says: "this list is empty", try: instead });
+  else draft.findings.addToKey(draft.root, ["upstreams", name], { says: "there are no endpoints", try: instead });
 }
 
 /** Is there such an upstream, or may there be one, in what could not be read? */

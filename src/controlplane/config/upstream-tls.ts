@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { UpstreamTls } from "../../core/tls-settings.ts";
+import { dnsSettings } from "./dns.ts";
 import { readPair, sourceOf, type TlsSources } from "./listener-tls.ts";
 import { type Entries, report } from "./sections.ts";
 import { upstreamTlsSchema } from "./tls.ts";
@@ -17,7 +18,10 @@ export function readUpstreamTls(
   for (const [name, { whole }] of upstreams) {
     if (whole === undefined || !speaksTls(whole)) continue;
     const tls = readTls(whole.tls ?? upstreamTlsSchema.parse({}), ["upstreams", name, "tls"], sources);
-    if (tls !== undefined) secured.set(name, tls);
+    // What is found by a name is verified by that name, though it is an address that is connected to.
+    const asked = whole.dns === undefined ? undefined : dnsSettings(whole.dns, true);
+    const found = asked?.port === undefined ? {} : { serverName: asked.name };
+    if (tls !== undefined) secured.set(name, { ...found, ...tls });
   }
   return secured;
 }

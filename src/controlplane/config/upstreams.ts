@@ -11,6 +11,7 @@ import {
   stickySchema,
   stickySettings,
 } from "./balance.ts";
+import { dnsSchema, dnsSettings } from "./dns.ts";
 import { duration, list, map, parsed, text, truth, whole, word } from "./fields.ts";
 import { checkSettings, ejectionSchema, ejectionSettings, endpointDrainSchema, healthSchema } from "./health.ts";
 import { upstreamTlsSchema } from "./tls.ts";
@@ -61,10 +62,13 @@ const circuitLimits = () =>
 export const upstreamSchema = map(
   {
     endpoints: list(endpoint, "[ 127.0.0.1:8888 ]")
-      .min(1, { error: "write at least one endpoint, such as [ 127.0.0.1:8888 ]" })
+      .prefault([])
       .describe(
-        "Where the application listens: `host:port`, a URL such as `https://app.internal` without a path, or `unix:/run/app.sock`.",
+        "Needed unless `dns` is there. Where the application listens: `host:port`, a URL such as `https://app.internal` without a path, or `unix:/run/app.sock`.",
       ),
+    dns: dnsSchema.describe(
+      "A name that DNS is asked for again and again; each of its addresses is an endpoint. With the keys below, or just the name.",
+    ),
     tls: upstreamTlsSchema
       .optional()
       .describe("How TLS is spoken with endpoints. With it, endpoints without a scheme speak TLS as well."),
@@ -118,6 +122,7 @@ export function upstreamSettings(
     endpoints: upstream.endpoints.map((endpoint) => endpointSettings(endpoint, upstream.tls !== undefined)),
     balance: balanceSettings(upstream.balance),
     ...choiceSettings(name, upstream),
+    ...(upstream.dns === undefined ? {} : { dns: dnsSettings(upstream.dns, upstream.tls !== undefined) }),
     ...(tls === undefined ? {} : { tls }),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
@@ -163,7 +168,9 @@ function endpointSettings(
 }
 
 /** True if TLS is spoken with any of its endpoints. */
-export function speaksTls({ endpoints, tls }: Pick<z.output<typeof upstreamSchema>, "endpoints" | "tls">): boolean {
+export function speaksTls(upstream: Pick<z.output<typeof upstreamSchema>, "endpoints" | "dns" | "tls">): boolean {
+  const { endpoints, dns, tls } = upstream;
+  if (dns !== undefined && tls !== undefined) return true;
   return endpoints.some((endpoint) => endpointSettings(endpoint, tls !== undefined).isSecure);
 }
 

@@ -3,7 +3,7 @@ import type { AccessRecord } from "../../core/access-record.ts";
 import type { UpstreamNotice } from "../../core/endpoint-state.ts";
 import type { ListenerStatus, MetricFamily } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
-import type { Snapshot } from "../../core/snapshot.ts";
+import type { Snapshot, UpstreamSettings } from "../../core/snapshot.ts";
 import type { Answer, DrainPlan, FromWorker, Question, SnapshotTerms, ToWorker } from "../../core/worker-protocol.ts";
 import type { Backoff } from "../../kit/backoff.ts";
 import { within } from "../../kit/sleep.ts";
@@ -115,6 +115,17 @@ export class Workers implements AsyncDisposable {
   apply(snapshot: Snapshot): void {
     this.#next = snapshot;
     void this.#work();
+  }
+
+  /** These upstreams of what is in force have other endpoints now. */
+  refresh(upstreams: readonly UpstreamSettings[]): void {
+    const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+    // Workers that start later get what is in force as a whole.
+    if (this.#good !== undefined) {
+      const current = this.#good.upstreams.map((upstream) => byName.get(upstream.name) ?? upstream);
+      this.#good = { ...this.#good, upstreams: current };
+    }
+    this.send({ type: "upstreams", upstreams });
   }
 
   /** Goes with every snapshot from now on; workers hear of it at once. */

@@ -1,7 +1,7 @@
 import type { Exchange } from "../../core/exchange.ts";
 import { dashedName } from "../../core/headers.ts";
-import { clientCertificateFields } from "./client-certificate-fields.ts";
 import { authorityOf } from "../../core/snapshot.ts";
+import { clientCertificateFields } from "./client-certificate-fields.ts";
 
 /**
  * Fields that only the gateway writes. What a client sends under these names, or under names that a backend may take for them
