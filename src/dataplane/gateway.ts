@@ -5,7 +5,7 @@ import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { ListenerState } from "../core/handover.ts";
 import type { Issue } from "../core/issue.ts";
-import type { ListenerSettings, RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
+import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
@@ -22,6 +22,7 @@ import { compose, createRouteFilters } from "./filters/catalogue.ts";
 import { RouteLimits } from "./filters/route-limits.ts";
 import { createForward } from "./forward/forward.ts";
 import { Listener, type ListenerFacts } from "./listener.ts";
+import { ListenerCountsByName } from "./listener-counts.ts";
 import { listenerWay } from "./listener-ways.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
@@ -87,6 +88,7 @@ export class Gateway implements AsyncDisposable {
   readonly #wheel: TimerWheel;
   readonly #figures = new Figures();
   readonly #limits: RouteLimits;
+  readonly #listenerCounts: ListenerCountsByName;
   readonly #descriptors: Descriptors;
   readonly #upstreams: UpstreamSet;
   readonly #desk: ExchangeDesk;
@@ -117,6 +119,7 @@ export class Gateway implements AsyncDisposable {
         this.#upstreams.sessionEnded(session.identity, { isLost: end.reason === "upstream_lost", ageMs }),
     });
     this.#limits = new RouteLimits(options.memory);
+    this.#listenerCounts = new ListenerCountsByName(options.memory);
     this.#upstreams = new UpstreamSet({
       wheel: this.#wheel,
       memory: options.memory,
@@ -192,11 +195,6 @@ export class Gateway implements AsyncDisposable {
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
-  }
-
-  /** Takes over the endpoints of upstreams that are configured; all others stay as they are. */
-  refresh(upstreams: readonly UpstreamSettings[]): void {
-    this.#upstreams.refresh(upstreams);
   }
 
   /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */
@@ -390,6 +388,7 @@ export class Gateway implements AsyncDisposable {
       descriptors: this.#descriptors,
       observer,
       descriptor: inherited?.descriptor,
+      counts: this.#listenerCounts.of(settings.name),
     });
   }
 

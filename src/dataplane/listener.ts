@@ -12,6 +12,7 @@ import { canShareBinding } from "./certificate-tables.ts";
 import { errorReply } from "./error-reply.ts";
 import { handshakeError, plainAnswer } from "./handshake-failures.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
+import type { ListenerCounts, ListenerLimit } from "./listener-counts.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
@@ -49,6 +50,7 @@ export type ListenerOptions = {
   readonly certificates: CertificateTable | undefined;
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
+  readonly counts: ListenerCounts;
   readonly observer: ListenerObserver;
   /** Given if another process has bound the port. */
   readonly descriptor?: number | undefined;
@@ -59,12 +61,10 @@ export class Listener implements ExchangeHost {
   readonly #options: ListenerOptions;
   readonly #port: PortListener;
   readonly #connections = new Set<ServerConnection>();
-  readonly #pendingByAddress = new Map<string, number>();
+  readonly #counts: ListenerCounts;
   #settings: ListenerSettings;
   #certificates: CertificateTable | undefined;
   #facts: ListenerFacts;
-  #open = 0;
-  #pending = 0;
   #isRetiring = false;
 
   private constructor(options: ListenerOptions) {
@@ -72,6 +72,7 @@ export class Listener implements ExchangeHost {
     this.#settings = options.settings;
     this.#certificates = options.certificates;
     this.#facts = factsOf(options.settings, options.certificates);
+    this.#counts = options.counts;
     const { certificates } = options;
     this.#port = listen({
       host: options.settings.host,
@@ -89,12 +90,17 @@ export class Listener implements ExchangeHost {
   }
 
   get status(): ListenerStatus {
-    return { name: this.#settings.name, host: this.#settings.host, port: this.#port.port, connections: this.#open };
+    return {
+      name: this.#settings.name,
+      host: this.#settings.host,
+      port: this.#port.port,
+      connections: this.#counts.open,
+    };
   }
 
   /** Connections without a complete head, and handshakes without an answer. */
   get pending(): number {
-    return this.#pending;
+    return this.#counts.pending;
   }
 
   /** True if new settings can be taken over without binding anew. */
@@ -129,8 +135,8 @@ export class Listener implements ExchangeHost {
 
   /** Counts a wire that another process has accepted, until it is gone. */
   adopted(): { onGone(): void } {
-    this.#open++;
-    return { onGone: () => this.#open-- };
+    this.#counts.countOpen(1);
+    return { onGone: () => this.#counts.countOpen(-1) };
   }
 
   /** A connection that another process had goes on. */
@@ -191,14 +197,14 @@ export class Listener implements ExchangeHost {
       this.#options.observer.onRefusedConnection(problem.limit);
       return false;
     }
-    this.#countPending(address, 1);
+    this.#counts.countPending(address, 1);
     return true;
   }
 
   #handshakeFailed(peer: PeerAddress, failure: HandshakeFailure): Uint8Array | undefined {
     const { observer } = this.#options;
     const { kind } = failure;
-    this.#countPending(peer.address, -1);
+    this.#counts.countPending(peer.address, -1);
     if (kind === "closed") {
       observer.onTlsHandshake(kind, undefined);
       return undefined;
@@ -210,12 +216,12 @@ export class Listener implements ExchangeHost {
   }
 
   #secured(address: string): void {
-    this.#countPending(address, -1);
+    this.#counts.countPending(address, -1);
     this.#options.observer.onTlsHandshake("done", undefined);
   }
 
   #arrived(): void {
-    this.#open++;
+    this.#counts.countOpen(1);
     this.#options.descriptors.opened();
     this.#options.observer.onAccepted(this.#settings.name);
   }
@@ -248,36 +254,20 @@ export class Listener implements ExchangeHost {
       host: this,
       wheel: this.#options.wheel,
       settings: this.#settings,
-      onPending: (isPending) => this.#countPending(address, isPending ? 1 : -1),
+      onPending: (isPending) => this.#counts.countPending(address, isPending ? 1 : -1),
       onOver: (over) => this.#connections.delete(over),
     });
   }
 
   #limitProblem(address: string): { readonly limit: string; readonly error: GatewayError } | undefined {
-    const { connections, pending, pendingPerAddress } = this.#settings.limits;
     if (this.#options.descriptors.isLow)
       return { limit: "descriptors", error: busy("the gateway has no file descriptors left") };
-    if (connections > 0 && this.#open > connections)
-      return { limit: "connections", error: busy("the gateway has too many connections") };
-    if (pending > 0 && this.#pending >= pending)
-      return { limit: "pending", error: busy("too many handshakes are under way") };
-    if (pendingPerAddress > 0 && (this.#pendingByAddress.get(address) ?? 0) >= pendingPerAddress) {
-      const headers = retryAfter();
-      const says = "too many handshakes are under way from this address";
-      return { limit: "pending_per_address", error: new GatewayError("too_many_requests", says, { headers }) };
-    }
-    return undefined;
-  }
-
-  #countPending(address: string, step: 1 | -1): void {
-    this.#pending += step;
-    const count = (this.#pendingByAddress.get(address) ?? 0) + step;
-    if (count > 0) this.#pendingByAddress.set(address, count);
-    else this.#pendingByAddress.delete(address);
+    const limit = this.#counts.exceeded(this.#settings.limits, address);
+    return limit === undefined ? undefined : { limit, error: limitError(limit) };
   }
 
   #gone(): void {
-    this.#open--;
+    this.#counts.countOpen(-1);
     this.#options.descriptors.closed();
   }
 }
@@ -292,6 +282,19 @@ function factsOf(settings: ListenerSettings, certificates: CertificateTable | un
   };
   if (certificates === undefined) return facts;
   return { ...facts, isMisdirected: (serverName, host) => certificates.isMisdirected(serverName, host) };
+}
+
+function limitError(limit: ListenerLimit): GatewayError {
+  switch (limit) {
+    case "connections":
+      return busy("the gateway has too many connections");
+    case "pending":
+      return busy("too many handshakes are under way");
+    case "pending_per_address": {
+      const says = "too many handshakes are under way from this address";
+      return new GatewayError("too_many_requests", says, { headers: retryAfter() });
+    }
+  }
 }
 
 function busy(says: string): GatewayError {
