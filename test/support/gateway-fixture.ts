@@ -87,6 +87,7 @@ export function snapshotOf(settings: FixtureSettings): Snapshot {
   const certificates = [{ cert: "site.pem", key: "site.key" }];
   const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : {};
   const text = JSON.stringify({
+    cookieKey: { file: "cookie.key" },
     listeners: { web: { address: "127.0.0.1:0", ...tls, ...settings.listener } },
     upstreams: {
       app: { endpoints: endpoints.length === 0 ? ["127.0.0.1:1"] : endpoints, ...trust, ...settings.upstream },
@@ -103,6 +104,7 @@ export function snapshotOf(settings: FixtureSettings): Snapshot {
 function testFile(path: string): string | Problem {
   if (path === "/test/site.pem") return testSite().cert;
   if (path === "/test/site.key") return testSite().key;
+  if (path === "/test/cookie.key") return "a secret of the tests";
   return path === "/test/authority.pem" ? testAuthority().cert : readReferencedFile(path);
 }
 

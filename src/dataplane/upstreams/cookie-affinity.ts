@@ -16,6 +16,8 @@ export type CookieAffinityOptions = {
   readonly cookie: StickyCookie;
   /** The secret that cookies are signed with. */
   readonly key: string;
+  /** Where it goes on counting. */
+  readonly counts?: StickyCounts | undefined;
 };
 
 /**
@@ -23,7 +25,7 @@ export type CookieAffinityOptions = {
  * signature; so nothing has to be remembered, and every worker, gateway and restart with the same key reads it alike.
  */
 export class CookieAffinity<E extends Addressed> {
-  readonly counts: StickyCounts = { new: 0, kept: 0, moved: 0, tampered: 0 };
+  readonly counts: StickyCounts;
   readonly #options: CookieAffinityOptions;
   readonly #values = new WeakMap<E, string>();
   /** By their marks. */
@@ -31,6 +33,7 @@ export class CookieAffinity<E extends Addressed> {
 
   constructor(options: CookieAffinityOptions) {
     this.#options = options;
+    this.counts = options.counts ?? { new: 0, kept: 0, moved: 0, tampered: 0 };
   }
 
   /** Those that take something new, or would. */

@@ -261,7 +261,7 @@ export class Upstream<Connection extends Pooled> {
   #createCookies({ name, sticky }: UpstreamSettings): CookieAffinity<Endpoint<Connection>> | undefined {
     const key = this.#cookieKey;
     return sticky?.by === "cookie" && key !== undefined
-      ? new CookieAffinity({ upstream: name, cookie: sticky.cookie, key })
+      ? new CookieAffinity({ upstream: name, cookie: sticky.cookie, key, counts: this.#cookies?.counts })
       : undefined;
   }
 
