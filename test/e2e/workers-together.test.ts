@@ -88,3 +88,13 @@ test("AC-11.1: least-sessions counts the sessions of all workers, and a new endp
   for (let count = 0; count < 30; count++) await openMany(gateway, 1);
   expect([first, second, third].map(({ peers }) => peers.length)).toEqual([30, 30, 30]);
 });
+
+test("the limits of a listener are those of all workers together", async () => {
+  await using app = await WsApp.open(echo);
+  const text = yaml([app]).replace('"trustedProxies"', '"limits":{"connections":40},"trustedProxies"');
+  await using gateway = await RunningGateway.open(text);
+  const port = gateway.ready.listeners[0]?.port ?? 0;
+  for (let count = 0; count < 40; count++) await WsPeer.open(port);
+  expect((await sessionsByWorker(gateway)).filter((share) => share > 0).length).toBeGreaterThan(1);
+  for (let count = 0; count < 20; count++) await expect(WsPeer.open(port)).rejects.toThrow("status 503");
+});

@@ -37,11 +37,11 @@ const limits = map({
   connections: z
     .union([z.literal("off"), z.int({ error: offOrCount }).min(1, { error: offOrCount })], { error: offOrCount })
     .prefault("off")
-    .describe("Connections open at once; a further one gets 503."),
+    .describe("Connections open at once, over all workers; a further one gets 503."),
   pending: whole(1, 10_000_000)
     .prefault(10_000)
     .describe(
-      "Connections without a complete head, and handshakes without an answer, at once; a further one gets 503.",
+      "Connections without a complete head, and handshakes without an answer, at once, over all workers; a further one gets 503.",
     ),
   pendingPerAddress: whole(1, 10_000_000).prefault(1000).describe("The same for one client address (429)."),
   handshakesPerSecond: z
