@@ -47,7 +47,7 @@ again.
   {
     name: "check",
     summary: "check configuration files and print every problem",
-    help: `usage: causeway check [--json] <file-or-folder>…
+    help: `usage: causeway check [--json] [--against URL] <file-or-folder>…
 
 Reads the files, and all *.yaml and *.yml files of the folders, as one
 configuration, and prints every problem as
@@ -55,6 +55,10 @@ configuration, and prints every problem as
   file:line:column: path: what is wrong; what to write instead
 
   --json            print { "issues": […], "errors": N, "warnings": N } instead
+  --against URL     say also what it would change in the gateway whose admin API
+                    this is, such as http://127.0.0.1:9901, and what that means
+                    for open sessions; nothing is changed
+  --token TOKEN     the token of the admin API (better: CAUSEWAY_ADMIN_TOKEN)
 
 Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong use.
 `,
@@ -84,7 +88,8 @@ of them.
        causeway sessions close <conditions> [--code N] [--reason TEXT]
 
 Conditions, which hold together:
-  --id, --worker, --route, --upstream, --endpoint, --host, --client NAME
+  --id, --worker, --route, --upstream, --endpoint, --listener, --host,
+  --client NAME
   --state STATE     open or closing
 
 Options:

@@ -4,7 +4,7 @@ import { AdminFailure, type AdminPlace, adminPlace, askAdmin } from "./admin-cli
 import { type Column, table } from "./table.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
-const conditions = ["id", "worker", "route", "upstream", "endpoint", "client", "host", "state"] as const;
+const conditions = ["id", "worker", "route", "upstream", "endpoint", "listener", "client", "host", "state"] as const;
 
 const options = {
   id: { type: "string" },
@@ -12,6 +12,7 @@ const options = {
   route: { type: "string" },
   upstream: { type: "string" },
   endpoint: { type: "string" },
+  listener: { type: "string" },
   client: { type: "string" },
   host: { type: "string" },
   state: { type: "string" },
