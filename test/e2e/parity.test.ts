@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { filterTypes } from "../../src/dataplane/filters/catalogue.ts";
+import { balanceRows } from "../support/parity-balance.ts";
 import { errorBody, type ParityKind, type ParityRow, runParityRow } from "../support/parity-run.ts";
 
 const cookieAt = (origin: string) => ({ headers: { Origin: origin } });
@@ -217,16 +218,7 @@ const rows: readonly ParityRow[] = [
       upstream: expect.objectContaining({ "x-forwarded-for": "203.0.113.9, 127.0.0.1", "x-forwarded-proto": "https" }),
     },
   },
-  ...[0, 1, 2].map(
-    (last): ParityRow => ({
-      covers: ["balance"],
-      says: `exchange ${last + 4} of a round over three endpoints`,
-      settings: { upstream: { balance: "round-robin" } },
-      backends: 3,
-      times: last + 4,
-      gives: { status: 200, backend: last },
-    }),
-  ),
+  ...balanceRows,
   {
     covers: ["retry"],
     says: "an endpoint that refuses, and another one",
@@ -320,7 +312,17 @@ const rows: readonly ParityRow[] = [
 ];
 
 const otherFeatures = ["match.host", "match.path.exact", "match.path.prefix", "match.path.regex", "match.method"];
-otherFeatures.push("match.headers", "match.query", "match.order", "forwarded", "balance", "retry", "timeouts");
+otherFeatures.push(
+  "match.headers",
+  "match.query",
+  "match.order",
+  "forwarded",
+  "balance",
+  "sticky",
+  "split",
+  "retry",
+  "timeouts",
+);
 otherFeatures.push("answers", "errors", "log", "redirectToHttps");
 
 const ran = new Map<ParityRow, Set<ParityKind>>();
