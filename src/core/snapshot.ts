@@ -32,6 +32,8 @@ export type ListenerSettings = {
   readonly port: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed. */
   readonly trustedProxies: readonly string[];
+  /** Addresses and ranges of proxies that begin every connection with a PROXY header; absent: none. */
+  readonly proxyProtocol?: readonly string[];
   /** Everything is sent to this port over TLS (308). */
   readonly httpsPort?: number;
   /** Without it the listener speaks in the clear. */

@@ -16,6 +16,7 @@ import type { ListenerCounts, ListenerLimit } from "./listener-counts.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
+import type { ProxyHall } from "./net/proxied-arrival.ts";
 import type { HandshakeFailure } from "./net/secure-arrival.ts";
 import type { BadRequest } from "./records.ts";
 
@@ -26,6 +27,8 @@ export type ListenerFacts = {
   readonly handshakesPerSecond: number;
   readonly isSecure: boolean;
   readonly trusted: IpRanges;
+  /** Those who say first for whom they speak. */
+  readonly proxies?: IpRanges | undefined;
   /** The port to which everything is sent that does not come over TLS. */
   readonly httpsPort?: number | undefined;
   /** True if a host has other certificates than the name that the connection was opened for. */
@@ -77,7 +80,8 @@ export class Listener implements ExchangeHost {
     this.#port = listen({
       host: options.settings.host,
       port: options.settings.port,
-      onConnection: (wire) => this.#accept(wire),
+      onConnection: (wire, isProxied) => this.#accept(wire, isProxied),
+      proxies: this.#proxied(),
       keeper: { onGone: () => this.#gone(), onFault: (error) => this.onFault(error) },
       ...(certificates === undefined ? {} : { secure: this.#secure(certificates) }),
       descriptor: options.descriptor,
@@ -226,10 +230,28 @@ export class Listener implements ExchangeHost {
     this.#options.observer.onAccepted(this.#settings.name);
   }
 
-  #accept(wire: Wire): Receiver {
+  #proxied(): ProxyHall {
+    return {
+      wheel: this.#options.wheel,
+      isProxy: (address) => this.#facts.proxies?.contains(address) === true,
+      timeoutMs: () => this.#settings.timeouts.headMs,
+      onArrival: () => {
+        this.#arrived();
+        this.#counts.countPending(unknownAddress, 1);
+      },
+      onNothing: () => {
+        this.#counts.countPending(unknownAddress, -1);
+        this.#options.observer.onRefusedConnection("proxy_protocol");
+      },
+      onGone: () => this.#gone(),
+    };
+  }
+
+  #accept(wire: Wire, isProxied: boolean): Receiver {
     const { address } = wire.peer;
     const isSecure = wire.security !== undefined;
     if (isSecure) this.#secured(address);
+    else if (isProxied) this.#counts.countPending(unknownAddress, -1);
     else this.#arrived();
     const connection = this.#connect(wire);
     // Behind TLS it has been admitted already.
@@ -272,6 +294,9 @@ export class Listener implements ExchangeHost {
   }
 }
 
+/** Behind a proxy that has not said yet for whom it speaks. */
+const unknownAddress = "";
+
 function factsOf(settings: ListenerSettings, certificates: CertificateTable | undefined): ListenerFacts {
   const facts = {
     name: settings.name,
@@ -279,6 +304,7 @@ function factsOf(settings: ListenerSettings, certificates: CertificateTable | un
     trusted: IpRanges.parse(settings.trustedProxies),
     handshakesPerSecond: settings.limits.handshakesPerSecond ?? 0,
     httpsPort: settings.httpsPort,
+    proxies: settings.proxyProtocol === undefined ? undefined : IpRanges.parse(settings.proxyProtocol),
   };
   if (certificates === undefined) return facts;
   return { ...facts, isMisdirected: (serverName, host) => certificates.isMisdirected(serverName, host) };

@@ -61,6 +61,12 @@ export const listenerSchema = map(
     trustedProxies: list(ipRange(), "[ 10.0.0.0/8 ]")
       .prefault([])
       .describe("Addresses and ranges whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed."),
+    proxyProtocol: list(ipRange(), "[ 10.0.0.0/8 ]")
+      .prefault([])
+      .describe(
+        "Addresses and ranges of load balancers that begin every connection with a PROXY header (version 1 or 2), which says whose " +
+          "it is. Without one, a connection from there is closed; from anywhere else none is expected. Not with `tls`.",
+      ),
     tls: listenerTlsSchema
       .optional()
       .describe("Certificates, and how TLS is spoken. Without it the listener speaks in the clear."),
@@ -88,6 +94,7 @@ export function listenerSettings(
     host: listener.address.host,
     port: listener.address.port,
     trustedProxies: listener.trustedProxies,
+    ...(listener.proxyProtocol.length === 0 ? {} : { proxyProtocol: listener.proxyProtocol }),
     ...(tls === undefined ? {} : { tls }),
     ...(listener.redirectToHttps === false ? {} : { httpsPort: portOf(listener.redirectToHttps) }),
     timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },

@@ -3,6 +3,7 @@ import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
 import { authorities, type CertificateTable, type Choice } from "./certificate-table.ts";
+import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
@@ -12,12 +13,17 @@ export type ListenOptions = {
   readonly host: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
-  /** Returns who listens to the new wire. It may destroy the wire at once. */
-  readonly onConnection: (wire: SocketWire) => Receiver;
+  /**
+   * Returns who listens to the new wire. It may destroy the wire at once. `isProxied` if its peer is whom a proxy speaks for, and its arrival
+   * was told before.
+   */
+  readonly onConnection: (wire: SocketWire, isProxied: boolean) => Receiver;
   /** Hears once of the end of each wire that `onConnection` was given. */
   readonly keeper: WireKeeper;
   /** Given if the port speaks TLS. */
   readonly secure?: SecureListening;
+  /** Given if proxies may say for whom they speak. */
+  readonly proxies?: ProxyHall;
   /** Given if another process has bound the port: its descriptor, with all who wait to be accepted. */
   readonly descriptor?: number | undefined;
 };
@@ -99,7 +105,7 @@ class Door implements SocketOwner {
     this.#bound = secure?.table().fallback;
     this.#hall = secure && {
       ...secure,
-      onSecured: (socket, peer, security) => this.#connect(socket, peer, security),
+      onSecured: (socket, peer, security) => this.#connect(socket, peer, { security, isProxied: false }),
     };
   }
 
@@ -110,7 +116,9 @@ class Door implements SocketOwner {
       return;
     }
     const peer = new Caller(socket);
-    if (this.#hall === undefined) this.#connect(socket, peer, undefined);
+    const { proxies } = this.#options;
+    if (this.#hall === undefined && proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
+    else if (this.#hall === undefined) this.#connect(socket, peer, { isProxied: false });
     else this.#admit(socket, peer, this.#hall);
   }
 
@@ -127,13 +135,26 @@ class Door implements SocketOwner {
     socket.data = new SecureArrival(socket, peer, hall);
   }
 
-  #connect(socket: OwnedSocket, peer: PeerAddress, security: WireSecurity | undefined): void {
+  /** A proxy says first for whom it speaks. */
+  #ask(socket: OwnedSocket, proxy: PeerAddress, hall: ProxyHall): void {
+    socket.data = new ProxiedArrival(socket, hall, (source, rest) => {
+      const wire = this.#connect(socket, source ?? proxy, { isProxied: true });
+      if (rest.length > 0 && !wire.isClosed) wire.received(rest);
+    });
+  }
+
+  #connect(
+    socket: OwnedSocket,
+    peer: PeerAddress,
+    { security, isProxied }: { readonly security?: WireSecurity; readonly isProxied: boolean },
+  ): SocketWire {
     const { keeper } = this.#options;
     const options = { socket, peer, receiver: silentReceiver, keeper };
     const wire = new SocketWire(security === undefined ? options : { ...options, security });
     socket.data = wire;
-    const receiver = this.#options.onConnection(wire);
+    const receiver = this.#options.onConnection(wire, isProxied);
     if (!wire.isClosed) wire.receiver = receiver;
+    return wire;
   }
 
   received(): void {}
