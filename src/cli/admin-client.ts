@@ -1,5 +1,10 @@
 /** Where the admin API is and how to be let in. */
-export type AdminPlace = { readonly url: string; readonly token: string | undefined };
+export type AdminPlace = {
+  readonly url: string;
+  readonly token: string | undefined;
+  /** How long a command waits for an answer (ms); 10 s unless given. */
+  readonly answerMs?: number;
+};
 
 /** The admin API did not do what was asked; `isUsage` if the request itself was wrong. */
 export class AdminFailure extends Error {
@@ -12,8 +17,8 @@ export class AdminFailure extends Error {
   }
 }
 
-/** How long a command waits for the admin API. Milliseconds. */
-const answerMs = 10_000;
+/** How long a command waits for the admin API, unless it knows better. Milliseconds. */
+const usualMs = 10_000;
 
 /** The place that the options name, or else the environment, or else the usual one; throws an AdminFailure. */
 export function adminPlace(given: {
@@ -33,20 +38,21 @@ export async function askAdmin(
   method: "GET" | "POST" | "DELETE" = "GET",
 ): Promise<unknown> {
   const headers: Record<string, string> = place.token === undefined ? {} : { authorization: `Bearer ${place.token}` };
+  const { answerMs = usualMs } = place;
   let response: Response;
   let text: string;
   try {
     response = await fetch(`${place.url}${target}`, { method, headers, signal: AbortSignal.timeout(answerMs) });
     text = await response.text();
   } catch (error) {
-    throw new AdminFailure(unreachable(place.url, error), false);
+    throw new AdminFailure(unreachable(place, error), false);
   }
   const answer = parsed(text);
   if (response.ok && answer !== undefined) return answer;
   throw new AdminFailure(refusal(response.status, answer, place), response.status === 400);
 }
 
-function unreachable(url: string, error: unknown): string {
+function unreachable({ url, answerMs = usualMs }: AdminPlace, error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return `${url} did not answer within ${answerMs / 1000} s`;
   }

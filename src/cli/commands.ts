@@ -135,6 +135,29 @@ Exit codes: 0 drained, 1 taken back before or failed, 2 wrong use.
     load: async () => endingWith((await import("./drain.ts")).drain),
   },
   {
+    name: "upgrade",
+    summary: "hand all sessions over to new worker processes",
+    help: `usage: causeway upgrade [--binary PATH] [--linger DURATION]
+
+Starts a new process for each worker, one after the other, which takes over its
+listeners, its open sessions and its idle connections; no session is closed and
+nothing that is sent is lost. If the new process does not come up, the old one
+serves on as if nothing had happened.
+
+Sessions over TLS or HTTP/2 cannot be handed over: the old process stays for
+them, takes no new ones, and ends with the last of them.
+
+Options:
+  --binary PATH     the program that takes over; the one that runs unless told,
+                    as it is on the disk now
+  --linger DURATION how long an old process stays before it drains what is left
+                    (24h)
+  --json            print what the admin API answers
+${adminHelp}
+`,
+    load: async () => (await import("./upgrade.ts")).upgrade,
+  },
+  {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
     help: `usage: causeway schema

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { AdminServer } from "../controlplane/admin/server.ts";
-import type { ControlView } from "../controlplane/admin/view.ts";
+import type { ControlView, UpgradeOutcome, UpgradeRequest } from "../controlplane/admin/view.ts";
 import { Discovery } from "../controlplane/discovery/discovery.ts";
 import { Drains } from "../controlplane/drains.ts";
 import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
@@ -19,6 +19,7 @@ import { explainListenFailure } from "../core/listen-address.ts";
 import { formatAddress, type Snapshot } from "../core/snapshot.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
 import { controlMetrics } from "./control-metrics.ts";
+import { upgradeCommand } from "./upgrade-command.ts";
 import { programVersion } from "./version.ts";
 
 /** How long a metrics page waits for the worker. Milliseconds. */
@@ -60,6 +61,7 @@ export class ControlProcess implements AsyncDisposable {
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
   #admin: AdminServer | undefined;
+  #isUpgrading = false;
 
   private constructor(options: ControlOptions) {
     this.#options = options;
@@ -271,8 +273,23 @@ export class ControlProcess implements AsyncDisposable {
       },
       endpoints: this.#verdicts,
       drains: this.#drains,
+      upgrade: (order) => this.#upgrade(order),
       metrics: () => this.#metrics(),
     };
+  }
+
+  async #upgrade({ binary, lingerMs }: UpgradeRequest): Promise<UpgradeOutcome> {
+    const workers = this.#workers;
+    if (this.#isUpgrading || workers?.state !== "serving")
+      return { problem: this.#isUpgrading ? "an upgrade is under way" : "the gateway does not serve", isBusy: true };
+    const found = upgradeCommand(binary);
+    if ("problem" in found) return { ...found, isBusy: false };
+    this.#isUpgrading = true;
+    try {
+      return { reports: await workers.upgrade({ command: found.command, lingerMs }) };
+    } finally {
+      this.#isUpgrading = false;
+    }
   }
 
   async #metrics(): Promise<{ text: string; contentType: string }> {

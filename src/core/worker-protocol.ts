@@ -23,6 +23,16 @@ export type ToWorker =
   | { readonly type: "upstreams"; readonly upstreams: readonly UpstreamSettings[] }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "drain"; readonly plan: DrainPlan }
+  /**
+   * Start a successor, hand over to it what can be handed over, and end when the rest has ended: after `lingerMs` at the latest, which
+   * then is a drain. `command` is how the program is called, without arguments; `region` is the successor's.
+   */
+  | {
+      readonly type: "upgrade";
+      readonly command: readonly string[];
+      readonly region: number;
+      readonly lingerMs: number;
+    }
   /** The drains that are in force from now on, and no others. */
   | { readonly type: "drains"; readonly orders: readonly DrainOrder[] }
   /** Verdicts that are new, or all there are; those of endpoints that are not configured (yet) are kept for when they are. */
@@ -42,6 +52,18 @@ export type FromWorker =
   | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly says: string; readonly detail?: string }
   /** Something about an upstream that the worker found out by itself. */
   | { readonly type: "notice"; readonly notice: UpstreamNotice }
+  /** The successor has it all and calls next. `pausedMs` is how long nothing moved. */
+  | {
+      readonly type: "handed-over";
+      readonly pid: number;
+      readonly pausedMs: number;
+      readonly sessions: number;
+      readonly connections: number;
+    }
+  /** No successor took over, and everything goes on as if nothing had happened. */
+  | { readonly type: "upgrade-failed"; readonly says: string }
+  /** What a worker has counted that has handed over its sessions, without theirs; it exits next. */
+  | { readonly type: "farewell"; readonly families: readonly MetricFamily[] }
   /** The drain is over; the worker exits next. */
   | { readonly type: "drained"; readonly closed: number; readonly destroyed: number };
 
@@ -56,6 +78,8 @@ export type Hello = {
   readonly listeners: readonly ListenerStatus[];
   /** Its region of the memory that workers share. */
   readonly region?: number;
+  /** Whose successor it is, by process id, and what tells this process from every other one. */
+  readonly succeeds?: { readonly pid: number; readonly mark: string };
 };
 
 /** The name of the file that all workers map, in the folder of the control socket. */

@@ -3,13 +3,13 @@ import { parseArgs } from "node:util";
 import { sharedFileName } from "../core/worker-protocol.ts";
 import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
-import { Worker } from "./worker.ts";
+import { Worker, type WorkerOptions } from "./worker.ts";
 
 /** How long a lost control process may take to die (ms), and how often that is looked at. */
 const patienceMs = 500;
 const lookMs = 10;
 
-/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> --region <number> [--tied]`. */
+/** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> --region <number> [--tied] [--succeeds <pid>]`. */
 export async function runWorker(args: readonly string[]): Promise<number> {
   // From the first moment: the terminal's signals reach all processes.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
@@ -20,18 +20,23 @@ export async function runWorker(args: readonly string[]): Promise<number> {
       id: { type: "string" },
       region: { type: "string" },
       tied: { type: "boolean" },
+      succeeds: { type: "string" },
     },
   });
-  const { control, id, region, tied: isTied = false } = values;
+  const { control, id, region, succeeds, tied: isTied = false } = values;
   if (control === undefined || id === undefined || region === undefined) {
     process.stderr.write("causeway worker is started by causeway run, with --control, --id and --region\n");
     return 2;
   }
   const folder = dirname(control);
   const guest = `worker-${id}`;
-  visitFolder(folder, guest);
   const memory = { path: join(folder, sharedFileName), region: Number(region) };
-  const worker = await Worker.start({ control, id, memory, isTied });
+  const options = { control, id, memory, isTied };
+  // Until a successor serves, its predecessor is the worker that the folder knows.
+  if (succeeds === undefined) visitFolder(folder, guest);
+  const worker = await (succeeds === undefined ? Worker.start(options) : takeOver(options, Number(succeeds)));
+  if (worker === undefined) return 1;
+  if (succeeds !== undefined) visitFolder(folder, guest);
   // Signals reach the whole group: the control process decides what they mean, as long as there is one.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => worker.terminate());
   // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.
@@ -41,6 +46,11 @@ export async function runWorker(args: readonly string[]): Promise<number> {
   quitFolder(folder, guest);
   if (why === "control-lost") await removeWhatIsLeft(folder);
   return 0;
+}
+
+/** Undefined if that does not come about, for a reason that the predecessor knows and tells. */
+function takeOver(options: WorkerOptions, predecessor: number): Promise<Worker | undefined> {
+  return Worker.succeed(options, predecessor).catch(() => undefined);
 }
 
 /** A control process that was killed could not remove its folder. Its socket closes a moment before it counts as dead. */

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AccessRecord } from "../core/access-record.ts";
+import type { DrainOrder } from "../core/drain-order.ts";
+import type { ToSuccessor } from "../core/handover.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import {
   type Answer,
@@ -12,12 +14,16 @@ import {
   workerProtocol,
 } from "../core/worker-protocol.ts";
 import { Gateway, type PreparedSnapshot } from "../dataplane/gateway.ts";
+import { counted } from "../kit/counted.ts";
+import { markOfSelf } from "../kit/process-mark.ts";
 import { sleep } from "../kit/sleep.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { ControlLink } from "./control-link.ts";
+import { Inheritance } from "./inheritance.ts";
 import { mapMemory } from "./map-memory.ts";
 import { RecordBatch } from "./record-batch.ts";
+import { Succession } from "./succession.ts";
 
 export type WorkerOptions = {
   readonly control: string;
@@ -30,9 +36,11 @@ export type WorkerOptions = {
 
 /** How long a worker waits before it looks for a control process again (ms). */
 const callAgainMs = 100;
+/** How often a worker that lingers looks whether its last session has ended (ms). */
+const lingerLookMs = 200;
 
-/** Why a worker ends: it was told to, or the control process has gone. */
-export type WorkerEnd = "drained" | "control-lost";
+/** Why a worker ends: it was told to, the control process has gone, or a successor has everything. */
+export type WorkerEnd = "drained" | "control-lost" | "succeeded";
 
 /** One worker: a gateway that does what the control process says, and reports to it. */
 export class Worker {
@@ -44,7 +52,12 @@ export class Worker {
   #isDraining = false;
   #link: ControlLink | undefined;
   #terms: SnapshotTerms | undefined;
-  #prepared: PreparedSnapshot | undefined;
+  #prepared: { readonly prepared: PreparedSnapshot; readonly snapshot: Snapshot } | undefined;
+  /** What is in force. */
+  #snapshot: Snapshot | undefined;
+  #drains: readonly DrainOrder[] = [];
+  #predecessor: number | undefined;
+  #hasSuccessor = false;
 
   private constructor(options: WorkerOptions) {
     this.#options = options;
@@ -75,6 +88,15 @@ export class Worker {
     return worker;
   }
 
+  /** Takes over what the worker before it had, which has started this process, and then calls the control process. */
+  static async succeed(options: WorkerOptions, predecessor: number): Promise<Worker> {
+    const worker = new Worker(options);
+    worker.#predecessor = predecessor;
+    await new Inheritance({ gateway: worker.#gateway, onBegin: (begin) => worker.#inherit(begin) }).receive();
+    await worker.#call().catch(() => worker.#onControlLost());
+    return worker;
+  }
+
   /** Resolves when the worker has nothing left to do. */
   get ended(): Promise<WorkerEnd> {
     return this.#ended.promise;
@@ -99,6 +121,7 @@ export class Worker {
       revision: this.#gateway.revision,
       listeners: this.#gateway.listeners,
       region: this.#options.memory.region,
+      ...(this.#predecessor === undefined ? {} : { succeeds: { pid: this.#predecessor, mark: markOfSelf() } }),
     });
   }
 
@@ -157,7 +180,11 @@ export class Worker {
       case "ask":
         return this.#answer(message.id, message.question);
       case "drains":
+        this.#drains = message.orders;
         return this.#gateway.useDrains(message.orders);
+      case "upgrade":
+        void this.#upgrade(message);
+        return;
       case "drain":
         void this.#drain(message.plan);
     }
@@ -168,6 +195,7 @@ export class Worker {
     this.#useTerms(terms);
     const issues = this.#gateway.apply(snapshot, this.#terms);
     const { revision } = snapshot;
+    if (issues.length === 0) this.#snapshot = snapshot;
     if (issues.length > 0) this.#send({ type: "refused", revision, issues });
     else this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
   }
@@ -177,21 +205,22 @@ export class Worker {
     const prepared = this.#gateway.prepare(snapshot);
     const { revision } = snapshot;
     if ("issues" in prepared) return this.#send({ type: "refused", revision, issues: prepared.issues });
-    this.#prepared = prepared;
+    this.#prepared = { prepared, snapshot };
     this.#send({ type: "prepared", revision, listeners: prepared.listeners });
   }
 
   #commit(revision: number, terms: SnapshotTerms | undefined): void {
-    const prepared = this.#prepared;
-    if (prepared?.revision !== revision) return;
+    const waiting = this.#prepared;
+    if (waiting?.snapshot.revision !== revision) return;
     this.#prepared = undefined;
     this.#useTerms(terms);
-    prepared.commit(this.#terms);
+    waiting.prepared.commit(this.#terms);
+    this.#snapshot = waiting.snapshot;
     this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
   }
 
   #abandon(): void {
-    this.#prepared?.abandon();
+    this.#prepared?.prepared.abandon();
     this.#prepared = undefined;
   }
 
@@ -225,6 +254,54 @@ export class Worker {
       case "status":
         return { about: "status", status: { ...this.#gateway.status(), residentMemory: process.memoryUsage.rss() } };
     }
+  }
+
+  /** What the worker before this one had in force, and was told. */
+  #inherit({ snapshot, terms, drains }: Extract<ToSuccessor, { type: "begin" }>): void {
+    this.#snapshot = snapshot;
+    this.#useTerms(terms);
+    this.#drains = drains;
+    this.#gateway.useDrains(drains);
+  }
+
+  async #upgrade({ command, region, lingerMs }: Extract<ToWorker, { type: "upgrade" }>): Promise<void> {
+    const { control, id, isTied } = this.#options;
+    const [snapshot, terms, drains] = [this.#snapshot, this.#terms, this.#drains];
+    try {
+      if (this.#hasSuccessor || this.#isDraining || snapshot === undefined) throw new Error("it does not serve");
+      this.#hasSuccessor = true;
+      const order = ["--control", control, "--id", id, "--region", String(region), "--succeeds", String(process.pid)];
+      const succession = new Succession({
+        command: [...command, "worker", ...order, ...(isTied ? ["--tied"] : [])],
+        gateway: this.#gateway,
+        begin: { snapshot, terms, drains },
+      });
+      this.#send({ type: "handed-over", ...(await succession.run()) });
+      await succession.finish();
+    } catch (error) {
+      this.#hasSuccessor = false;
+      this.#send({ type: "upgrade-failed", says: error instanceof Error ? error.message : String(error) });
+      return;
+    }
+    await this.#linger(lingerMs);
+  }
+
+  /** Stays for the sessions that cannot go to another process. */
+  async #linger(lingerMs: number): Promise<void> {
+    const until = this.#wheel.clock() + lingerMs;
+    while (this.#gateway.remains.sessions > 0 && this.#wheel.clock() < until) await sleep(lingerLookMs);
+    if (this.#gateway.remains.sessions > 0 && this.#terms !== undefined) return this.#drain(this.#terms.drain);
+    const { exchanges } = this.#gateway.remains;
+    if (exchanges > 0)
+      this.#send({
+        type: "log",
+        level: "warn",
+        says: `${counted(exchanges, "exchange")} took too long and ended with their worker`,
+      });
+    this.#records.flush();
+    this.#send({ type: "farewell", families: this.#gateway.metrics() });
+    await this.#link?.end();
+    this.#ended.resolve("succeeded");
   }
 
   async #drain(plan: DrainPlan): Promise<void> {

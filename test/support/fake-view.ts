@@ -1,4 +1,4 @@
-import type { ControlView } from "../../src/controlplane/admin/view.ts";
+import type { ControlView, UpgradeOutcome, UpgradeRequest } from "../../src/controlplane/admin/view.ts";
 import { Drains } from "../../src/controlplane/drains.ts";
 import { EndpointVerdicts } from "../../src/controlplane/health/endpoint-verdicts.ts";
 import type { WorkerState } from "../../src/controlplane/workers/worker-keeper.ts";
@@ -61,6 +61,9 @@ export function sampleSession(more: Partial<SessionSummary> & { readonly id: str
 /** A control process with one worker that answers from memory, for tests of the admin API and what asks it. */
 export class FakeView implements ControlView {
   readonly version = "0.0.0-test";
+  /** What an upgrade comes to. */
+  upgraded: UpgradeOutcome = { reports: [] };
+  readonly upgradesAsked: UpgradeRequest[] = [];
   sessions: SessionSummary[] = [];
   asked: Question[] = [];
   state: WorkerState = "serving";
@@ -75,6 +78,11 @@ export class FakeView implements ControlView {
     onVerdicts: () => {},
     probe: async () => ({ isGood: true, ms: 1 }),
   });
+  async upgrade(request: UpgradeRequest): Promise<UpgradeOutcome> {
+    this.upgradesAsked.push(request);
+    return this.upgraded;
+  }
+
   readonly drains = new Drains({
     log: { info() {}, warn() {}, error() {} },
     onOrders: () => {},

@@ -180,6 +180,7 @@ test("the OpenAPI document names every page", async () => {
     "/api/routes",
     "/api/sessions",
     "/api/sessions/{id}",
+    "/api/upgrade",
     "/api/upstreams",
     "/api/upstreams/{name}/endpoints/{address}/drain",
     "/api/workers",

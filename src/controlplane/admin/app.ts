@@ -5,6 +5,7 @@ import { addEndpointRoutes } from "./endpoint-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { addStateRoutes } from "./state-routes.ts";
+import { addUpgradeRoutes } from "./upgrade-routes.ts";
 import type { ControlView } from "./view.ts";
 
 const documents = ["/openapi.json", "/api/openapi.json"];
@@ -21,6 +22,7 @@ export function adminApp(view: ControlView): (request: Request) => Promise<Respo
   addStateRoutes(app, view);
   addEndpointRoutes(app, view);
   addDrainRoutes(app, view);
+  addUpgradeRoutes(app, view);
   for (const path of documents) {
     app.doc(path, { openapi: "3.0.0", info: { title: "Causeway admin API", version: view.version } });
   }

@@ -6,6 +6,7 @@ import type { Drains } from "../drains.ts";
 import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
 import type { InForce } from "../reconciler.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
+import type { UpgradeReport } from "../workers/workers.ts";
 
 /** How long the admin API waits for a worker. Milliseconds. */
 export const askMs = 2000;
@@ -23,9 +24,19 @@ export type ControlView = {
   readonly workers: WorkersView;
   readonly endpoints: EndpointsView;
   readonly drains: Pick<Drains, "all" | "areForAll" | "begin" | "cancel" | "find" | "tidy">;
+  /** Hands all workers over to new processes. */
+  readonly upgrade: (order: UpgradeRequest) => Promise<UpgradeOutcome>;
   /** The metrics page, and its content type. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
 };
+
+/** Which program takes over (the one that runs unless given), and how long a worker stays for what it cannot hand over (ms). */
+export type UpgradeRequest = { readonly binary: string | undefined; readonly lingerMs: number };
+
+/** What became of each worker; or why nothing was begun, because another upgrade is under way if `isBusy`. */
+export type UpgradeOutcome =
+  | { readonly reports: readonly UpgradeReport[] }
+  | { readonly problem: string; readonly isBusy: boolean };
 
 /** The workers as the admin API sees them. */
 export interface WorkersView {

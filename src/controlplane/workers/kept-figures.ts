@@ -16,9 +16,13 @@ export class KeptFigures {
     this.#last.set(worker, families);
   }
 
-  /** A worker is gone; the next one of its name begins at 0. */
-  keep(worker: string): void {
-    const families = this.#last.get(worker) ?? [];
+  /** What a worker said last is told by others from now on. */
+  forget(worker: string): void {
+    this.#last.delete(worker);
+  }
+
+  /** A worker is gone; the next one of its name begins at 0. `families` is what it said last, if it did. */
+  keep(worker: string, families = this.#last.get(worker) ?? []): void {
     this.#last.delete(worker);
     // What is true at a moment only ends with the worker, and what a process has used was its own.
     for (const family of families)

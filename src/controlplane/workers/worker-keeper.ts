@@ -23,11 +23,19 @@ import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 /** How long a worker may take to call, and to end after it hung up. Milliseconds. */
 const callMs = 10_000;
 const hangUpMs = 1000;
+/** How long a handover may take in all, and how long the successor of a worker that dies may take to call (ms). */
+const upgradeMs = 60_000;
+const successorMs = 2000;
 /** One that lived that long did not die of its start. */
 const lastingMs = 10_000;
 
-/** `starting` also between a crash and the next worker's first snapshot. */
-export type WorkerState = "starting" | "serving" | "draining" | "ended";
+/** `lingering` once a successor serves and only what cannot be handed over is left. `starting` also between a crash and the next worker's first snapshot. */
+export type WorkerState = "starting" | "serving" | "draining" | "lingering" | "ended";
+
+/** What a worker handed over, and how long nothing moved meanwhile; or why it did not. */
+export type UpgradeResult =
+  | { readonly pid: number; readonly pausedMs: number; readonly sessions: number; readonly connections: number }
+  | { readonly failed: string };
 
 /** How a drain went. `isKilled`: the worker did not end by itself in time. */
 export type DrainResult = { readonly closed: number; readonly destroyed: number; readonly isKilled: boolean };
@@ -51,13 +59,15 @@ export type KeeperOptions = {
   readonly listener: KeeperListener;
   readonly log: EventLog;
   readonly backoff?: Backoff | undefined;
+  /** How often the workers before this one, in whose place it stands, were started anew. */
+  readonly restarts?: number | undefined;
   /** A process that is there already. */
   readonly survivor?: WorkerProcess | undefined;
 };
 
 /** Keeps one worker process alive. */
 export class WorkerKeeper {
-  readonly id: string;
+  #id: string;
   readonly #options: KeeperOptions;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
@@ -68,18 +78,25 @@ export class WorkerKeeper {
   #link: WorkerLink | undefined;
   #state: WorkerState = "starting";
   #restarts = 0;
+  #restartsBefore: number;
   #failures = 0;
   #revision = 0;
   #listeners: readonly ListenerStatus[] = [];
   #isLeft = false;
   #region: number | undefined;
+  #upgrade: { readonly pid: number; readonly resolve: (result: UpgradeResult) => void } | undefined;
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
 
   constructor(options: KeeperOptions) {
-    this.id = options.id;
+    this.#id = options.id;
+    this.#restartsBefore = options.restarts ?? 0;
     this.#options = options;
     this.#backoff = options.backoff ?? new Backoff({ firstMs: 100, mostMs: 5000, calmMs: 60_000 });
     this.#kept = this.#keep(options.survivor);
+  }
+
+  get id(): string {
+    return this.#id;
   }
 
   get state(): WorkerState {
@@ -88,7 +105,7 @@ export class WorkerKeeper {
 
   /** How often a worker was started anew after it ended unasked. */
   get restarts(): number {
-    return this.#restarts;
+    return this.#restarts + this.#restartsBefore;
   }
 
   /** How often it ended in a row within seconds of its start; 0 again once one has lasted. */
@@ -127,6 +144,37 @@ export class WorkerKeeper {
   /** Its region of the memory that workers share. */
   get region(): number | undefined {
     return this.#region;
+  }
+
+  /** True for the process whose successor is on its way. */
+  isSucceededBy(hello: Hello): boolean {
+    return this.#upgrade !== undefined && hello.worker === this.#id && hello.succeeds?.pid === this.#upgrade.pid;
+  }
+
+  /** Has the worker start a successor and hand over to it. Resolves when that serves, or with what stood against it. */
+  async upgrade(order: { readonly command: readonly string[]; readonly lingerMs: number }): Promise<UpgradeResult> {
+    const { pid } = this;
+    if (pid === undefined || this.#link === undefined || this.#state !== "serving" || this.#upgrade !== undefined)
+      return { failed: `worker ${this.#id} does not serve` };
+    const region = this.#options.memory.assign();
+    const { promise, resolve } = Promise.withResolvers<UpgradeResult>();
+    this.#upgrade = { pid, resolve };
+    this.#link.send({ type: "upgrade", region, ...order });
+    const late = `worker ${this.#id} did not hand over within ${upgradeMs / 1000} s`;
+    const result = await within(promise, upgradeMs, { failed: late });
+    if ("failed" in result) {
+      this.#upgrade = undefined;
+      this.#options.memory.release(region);
+    }
+    return result;
+  }
+
+  /** Its successor serves: what is left of it ends by itself, and nobody takes its place. */
+  linger(): void {
+    this.#state = "lingering";
+    this.#restarts = this.#restartsBefore = 0;
+    this.#id = `${this.#id}-${this.pid ?? 0}`;
+    this.#stop.abort();
   }
 
   send(message: ToWorker): void {
@@ -228,6 +276,8 @@ export class WorkerKeeper {
     else if (message.type === "refused")
       this.#verdicts.settle(message.revision, { kind: "refused", issues: message.issues });
     else if (message.type === "drained") this.#drained = message;
+    else if (message.type === "handed-over") this.#upgrade?.resolve(withoutType(message));
+    else if (message.type === "upgrade-failed") this.#upgrade?.resolve({ failed: message.says });
     else if (message.type === "hello") link.destroy("it said hello twice");
     else this.#options.listener.onMessage(this, message);
   }
@@ -238,10 +288,17 @@ export class WorkerKeeper {
       const how = await this.#runOnce(found);
       found = undefined;
       if (this.#isLeft) break;
+      // Its successor may have everything already, and be about to say so.
+      if (this.#upgrade !== undefined) await this.#awaitSuccessor(how);
       const lost = this.#releaseRegion();
       if (!this.#stop.signal.aborted) await this.#recover(how, lost);
     }
     this.#state = "ended";
+  }
+
+  async #awaitSuccessor(how: string): Promise<void> {
+    await sleep(successorMs, this.#stop.signal);
+    this.#upgrade?.resolve({ failed: `worker ${this.#id} ended (${how}) while it handed over` });
   }
 
   #hasLasted(): boolean {
@@ -323,4 +380,8 @@ export class WorkerKeeper {
     const says = `worker ${this.id} serves again, with revision ${this.#revision}`;
     this.#options.log.info("worker-serving", says, fields);
   }
+}
+
+function withoutType({ type: _, ...result }: Extract<FromWorker, { type: "handed-over" }>): UpgradeResult {
+  return result;
 }

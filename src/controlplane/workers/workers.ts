@@ -4,9 +4,18 @@ import type { UpstreamNotice } from "../../core/endpoint-state.ts";
 import type { ListenerStatus, MetricFamily } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot, UpstreamSettings } from "../../core/snapshot.ts";
-import type { Answer, DrainPlan, FromWorker, Question, SnapshotTerms, ToWorker } from "../../core/worker-protocol.ts";
+import type {
+  Answer,
+  DrainPlan,
+  FromWorker,
+  Hello,
+  Question,
+  SnapshotTerms,
+  ToWorker,
+} from "../../core/worker-protocol.ts";
 import type { Backoff } from "../../kit/backoff.ts";
-import { within } from "../../kit/sleep.ts";
+import { counted } from "../../kit/counted.ts";
+import { sleep, within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import { ControlSocket } from "./control-socket.ts";
 import { KeptFigures } from "./kept-figures.ts";
@@ -14,12 +23,15 @@ import { mergeAnswers, mergeListeners } from "./merge-answers.ts";
 import { lost, rollOut, withPorts } from "./rollout.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
 import { SharedFile } from "./shared-file.ts";
-import { type DrainResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
+import { type DrainResult, type UpgradeResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
 import { AskError, WorkerLink } from "./worker-link.ts";
 import { adoptWorker, type StartWorker, type WorkerProcess } from "./worker-process.ts";
 
 /** How long the workers of a control process before this one may take to call (ms). */
 const survivorMs = 5000;
+/** How long a successor that has taken over may take to call (ms), and how often that is looked at. */
+const successorMs = 5000;
+const lookMs = 5;
 const guestPrefix = "worker-";
 
 /** Who hears what becomes of snapshots and what workers report. */
@@ -40,6 +52,12 @@ export type WorkersOptions = {
   /** Makes the waits between one worker's starts; each has its own. */
   readonly backoff?: () => Backoff;
 };
+
+/** How the successors are called (without arguments), and how long a worker stays for what cannot be handed over (ms). */
+export type UpgradeOrder = { readonly command: readonly string[]; readonly lingerMs: number };
+
+/** What became of one worker. */
+export type UpgradeReport = { readonly worker: string } & UpgradeResult;
 
 /** What workers that were there before have in force. */
 export type Resumed = { readonly revision: number; readonly listeners: readonly ListenerStatus[] };
@@ -200,7 +218,7 @@ export class Workers implements AsyncDisposable {
     const { folder, log } = this.#options;
     for (const guest of folder.survivors) {
       const survivor = guest.name.startsWith(guestPrefix) ? adoptWorker(guest) : undefined;
-      if (survivor !== undefined) this.#keep(guest.name.slice(guestPrefix.length), survivor);
+      if (survivor !== undefined) this.#keep(guest.name.slice(guestPrefix.length), { process: survivor, restarts: 0 });
     }
     if (this.#keepers.length === 0) return;
     await within(this.#everyoneCalled.promise, survivorMs, undefined);
@@ -211,7 +229,7 @@ export class Workers implements AsyncDisposable {
     log.info("workers-adopted", `${found.length} workers of the control process before this one serve on`, { workers });
   }
 
-  #keep(id: string, survivor?: WorkerProcess): void {
+  #keep(id: string, found?: { readonly process: WorkerProcess; readonly restarts: number }): WorkerKeeper {
     const { folder, start, log, backoff } = this.#options;
     const keeper = new WorkerKeeper({
       id,
@@ -220,7 +238,8 @@ export class Workers implements AsyncDisposable {
       start,
       log,
       backoff: backoff?.(),
-      survivor,
+      survivor: found?.process,
+      restarts: found?.restarts,
       listener: {
         onCall: (caller) => this.#onCall(caller),
         onEnded: (ended, how) => this.#onEnded(ended, how),
@@ -228,6 +247,7 @@ export class Workers implements AsyncDisposable {
       },
     });
     this.#keepers = [...this.#keepers, keeper].sort((one, other) => Number(one.id) - Number(other.id));
+    return keeper;
   }
 
   #retireSurplus(): void {
@@ -255,11 +275,59 @@ export class Workers implements AsyncDisposable {
     const link: WorkerLink = new WorkerLink(socket, {
       onMessage: (message) => {
         if (owner !== undefined) return owner.hear(link, message);
-        if (message.type === "hello") owner = this.all.find((keeper) => keeper.greet(link, message));
+        if (message.type === "hello")
+          owner = this.#succeed(link, message) ?? this.all.find((keeper) => keeper.greet(link, message));
         if (owner === undefined) link.destroy();
       },
       onClose: (fault) => owner?.hungUp(link, fault),
     }).open();
+  }
+
+  /** The successor of a worker takes its place; undefined for all others. */
+  #succeed(link: WorkerLink, hello: Hello): WorkerKeeper | undefined {
+    const before = this.#keepers.find((keeper) => keeper.isSucceededBy(hello));
+    if (before === undefined || hello.succeeds === undefined) return undefined;
+    const survivor = adoptWorker({ name: `${guestPrefix}${hello.worker}`, mark: hello.succeeds.mark });
+    if (survivor === undefined) return undefined;
+    const { restarts } = before;
+    before.linger();
+    this.#kept.forget(hello.worker);
+    this.#keepers = this.#keepers.filter((keeper) => keeper !== before);
+    this.#surplus.add(before);
+    void before.gone.then(() => {
+      this.#surplus.delete(before);
+      this.#kept.keep(before.id);
+    });
+    const successor = this.#keep(hello.worker, { process: survivor, restarts });
+    return successor.greet(link, hello) ? successor : undefined;
+  }
+
+  /** Hands each worker over to a successor, one after the other, until one of them fails. */
+  async upgrade(order: UpgradeOrder): Promise<readonly UpgradeReport[]> {
+    const reports: UpgradeReport[] = [];
+    for (const keeper of this.#keepers) {
+      const { id } = keeper;
+      const result = await keeper.upgrade(order);
+      reports.push({ worker: id, ...result });
+      this.#logUpgrade(id, result);
+      if ("failed" in result) break;
+      // The next one stops accepting only when this one's successor is known here.
+      for (let waitedMs = 0; keeper.state === "serving" && waitedMs < successorMs; waitedMs += lookMs)
+        await sleep(lookMs);
+    }
+    return reports;
+  }
+
+  #logUpgrade(worker: string, result: UpgradeResult): void {
+    const { log } = this.#options;
+    if ("failed" in result) {
+      const says = `worker ${worker} was not handed over and serves on: ${result.failed}`;
+      return log.error("upgrade-failed", says, { worker, why: result.failed });
+    }
+    const { pid, sessions, connections, pausedMs } = result;
+    const what = `${counted(sessions, "session")} and ${counted(connections, "connection")}`;
+    const says = `worker ${worker} has handed over ${what} to process ${pid}, in ${Math.round(pausedMs)} ms`;
+    log.info("worker-upgraded", says, { worker, pid, sessions, connections, pausedMs: Math.round(pausedMs) });
   }
 
   #onCall(caller: WorkerKeeper): void {
@@ -283,6 +351,7 @@ export class Workers implements AsyncDisposable {
   #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
     const { listener, log } = this.#options;
     if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    if (message.type === "farewell") this.#kept.keep(id, message.families);
     if (message.type === "notice") listener.onNotice?.(id, message.notice);
     if (message.type !== "log") return;
     const detail = message.detail === undefined ? {} : { detail: message.detail };

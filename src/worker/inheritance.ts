@@ -1,0 +1,117 @@
+import { type FromSuccessor, handoverFormat, type OrderFor, type ToSuccessor } from "../core/handover.ts";
+import type { Gateway, InheritedListener } from "../dataplane/gateway.ts";
+import { receiveDescriptors } from "../dataplane/net/descriptor-passing.ts";
+import type { Takeover } from "../dataplane/takeover.ts";
+
+/** Where the socket is that descriptors come through: the first one behind the standard streams. */
+const socket = 3;
+
+type Begin = Extract<ToSuccessor, { type: "begin" }>;
+
+export type InheritanceOptions = {
+  readonly gateway: Gateway;
+  /** What the predecessor was told by the control process; called before anything is taken over. */
+  readonly onBegin: (begin: Begin) => void;
+};
+
+/** What a worker takes over from the one before it, which has started it. */
+export class Inheritance {
+  readonly #options: InheritanceOptions;
+  readonly #takeover: Takeover;
+  readonly #held = Promise.withResolvers<void>();
+  #begin: Begin | undefined;
+  #listeners: readonly InheritedListener[] = [];
+  #adopting: Promise<unknown> = Promise.resolve();
+  #state: "waiting" | "adopted" | "serving" | "failed" = "waiting";
+
+  constructor(options: InheritanceOptions) {
+    this.#options = options;
+    this.#takeover = options.gateway.takeOver();
+  }
+
+  /** Resolves when this process serves in the place of its predecessor; rejects if that does not come about. */
+  receive(): Promise<void> {
+    // Both are one version's, or `begin` is refused.
+    process.on("message", (message: ToSuccessor) => this.#take(message));
+    process.on("disconnect", () => this.#left());
+    this.#send({ type: "ready", formats: [handoverFormat] });
+    return this.#held.promise;
+  }
+
+  #take(message: ToSuccessor): void {
+    try {
+      this.#follow(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #follow(message: ToSuccessor): void {
+    switch (message.type) {
+      case "begin":
+        return this.#prepare(message);
+      case "lot": {
+        const { sessions, connections } = message.lot;
+        // At once: descriptors come in the order of the messages.
+        const descriptors = sessions.length + connections.length === 0 ? [] : receiveDescriptors(socket);
+        this.#adopting = Promise.all([this.#adopting, this.#takeover.adopt(message.lot, descriptors)]);
+        return;
+      }
+      case "adopt":
+        this.#adopting.then(
+          () => this.#adopted(),
+          (error: unknown) => this.#fail(error),
+        );
+        return;
+      case "go":
+        return this.#go(message.orders);
+    }
+  }
+
+  #prepare(begin: Begin): void {
+    if (begin.format !== handoverFormat) throw new Error(`a handover of version ${begin.format} cannot be read`);
+    const { gateway, onBegin } = this.#options;
+    const descriptors = begin.listeners.length === 0 ? [] : receiveDescriptors(socket);
+    this.#listeners = begin.listeners.map((state, at) => ({ state, descriptor: descriptors[at] ?? -1 }));
+    this.#begin = begin;
+    onBegin(begin);
+    gateway.judge(begin.verdicts, "all");
+    const [issue] = gateway.apply({ ...begin.snapshot, listeners: [] }, begin.terms);
+    if (issue !== undefined) throw new Error(issue.says);
+    this.#send({ type: "begun" });
+  }
+
+  #adopted(): void {
+    if (this.#state === "waiting") this.#state = "adopted";
+    this.#send({ type: "adopted" });
+  }
+
+  #go(orders: readonly OrderFor[]): void {
+    const { gateway } = this.#options;
+    if (this.#begin !== undefined && this.#state !== "serving") {
+      const [issue] = gateway.inherit(this.#begin.snapshot, this.#listeners);
+      if (issue !== undefined) throw new Error(issue.says);
+      this.#state = "serving";
+      this.#held.resolve();
+    }
+    this.#takeover.goOn(orders);
+    this.#send({ type: "serving" });
+  }
+
+  /** A predecessor that gives up ends this process; one that is gone can read nothing any more. */
+  #left(): void {
+    if (this.#state === "adopted") this.#take({ type: "go", orders: [] });
+    else if (this.#state === "waiting") this.#fail(new Error("the predecessor is gone"));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === "serving") throw error;
+    this.#state = "failed";
+    this.#send({ type: "failed", says: error instanceof Error ? error.message : String(error) });
+    this.#held.reject(error);
+  }
+
+  #send(message: FromSuccessor): void {
+    if (process.connected) process.send?.(message);
+  }
+}
