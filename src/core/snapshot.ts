@@ -38,6 +38,15 @@ export type ListenerSettings = {
   readonly httpsPort?: number;
   /** Without it the listener speaks in the clear. */
   readonly tls?: ListenerTls;
+  /** Given if HTTP/2 is spoken: over TLS with clients that choose it, in the clear with clients that begin with it. */
+  readonly http2?: {
+    /** Streams open at once on one connection. */
+    readonly streams: number;
+    /** Streams of one connection that its client may abort per second. */
+    readonly resetsPerSecond: number;
+    /** True if WebSockets may be opened on streams (RFC 8441). */
+    readonly webSockets: boolean;
+  };
   readonly timeouts: {
     /** From the first byte of a connection, or of its next request, to the end of the head (408). */
     readonly headMs: number;

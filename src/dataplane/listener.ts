@@ -12,12 +12,14 @@ import { canShareBinding } from "./certificate-tables.ts";
 import { errorReply } from "./error-reply.ts";
 import { handshakeError, plainAnswer } from "./handshake-failures.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
+import { Http2Connection } from "./http2/server-connection.ts";
 import type { ListenerCounts, ListenerLimit } from "./listener-counts.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
 import type { ProxyHall } from "./net/proxied-arrival.ts";
 import type { HandshakeFailure } from "./net/secure-arrival.ts";
+import { PriorKnowledge } from "./prior-knowledge.ts";
 import type { BadRequest } from "./records.ts";
 
 /** What exchanges have to know of their listener. */
@@ -64,6 +66,7 @@ export class Listener implements ExchangeHost {
   readonly #options: ListenerOptions;
   readonly #port: PortListener;
   readonly #connections = new Set<ServerConnection>();
+  readonly #multiplexed = new Set<Http2Connection>();
   readonly #counts: ListenerCounts;
   #settings: ListenerSettings;
   #certificates: CertificateTable | undefined;
@@ -161,6 +164,7 @@ export class Listener implements ExchangeHost {
   retire(): void {
     this.#isRetiring = true;
     for (const connection of this.#connections) connection.retire();
+    for (const connection of this.#multiplexed) connection.retire();
   }
 
   /** Takes back `retire`: new connections stay open again after an answer. */
@@ -253,13 +257,17 @@ export class Listener implements ExchangeHost {
     if (isSecure) this.#secured(address);
     else if (isProxied) this.#counts.countPending(unknownAddress, -1);
     else this.#arrived();
-    const connection = this.#connect(wire);
+    const { http2 } = this.#settings;
+    const isHttp2 = http2 !== undefined && wire.security?.protocol === "h2";
+    const connection = isHttp2 ? this.#multiplex(wire, http2) : this.#connect(wire);
     // Behind TLS it has been admitted already.
     const problem = isSecure ? undefined : this.#limitProblem(address);
     if (problem === undefined) {
-      this.#connections.add(connection);
+      this.#keep(connection);
       connection.start();
       if (this.#isRetiring) connection.retire();
+      if (!isSecure && http2 !== undefined && connection instanceof ServerConnection)
+        return this.#awaitPreface(wire, connection, http2);
     } else {
       this.#options.observer.onRefusedConnection(problem.limit);
       connection.refuse(problem.error);
@@ -267,6 +275,34 @@ export class Listener implements ExchangeHost {
       if (this.#options.descriptors.isScarce) wire.destroy();
     }
     return connection;
+  }
+
+  #keep(connection: ServerConnection | Http2Connection): void {
+    if (connection instanceof ServerConnection) this.#connections.add(connection);
+    else this.#multiplexed.add(connection);
+  }
+
+  #multiplex(wire: Wire, http2: NonNullable<ListenerSettings["http2"]>): Http2Connection {
+    return new Http2Connection({
+      wire,
+      host: this,
+      wheel: this.#options.wheel,
+      settings: { ...this.#settings, http2 },
+      onPending: (isPending) => this.#counts.countPending(wire.peer.address, isPending ? 1 : -1),
+      onOver: (over) => this.#multiplexed.delete(over),
+    });
+  }
+
+  /** HTTP/1.1, until the first bytes say that it is HTTP/2. */
+  #awaitPreface(wire: Wire, http1: ServerConnection, http2: NonNullable<ListenerSettings["http2"]>): Receiver {
+    return new PriorKnowledge(wire, http1, () => {
+      http1.yield();
+      const connection = this.#multiplex(wire, http2);
+      this.#multiplexed.add(connection);
+      connection.start();
+      if (this.#isRetiring) connection.retire();
+      return connection;
+    });
   }
 
   #connect(wire: Wire): ServerConnection {

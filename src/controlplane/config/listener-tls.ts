@@ -25,9 +25,11 @@ export function readListenerTls(listeners: Entries<Listener>, sources: TlsSource
   const secured = new Map<string, ListenerTls>();
   for (const [name, { whole }] of listeners) {
     if (whole?.tls === undefined) continue;
+    if (whole.h2c) report(sources.draft, ["listeners", name, "h2c"], h2cOverTls);
     const tls = readTls(whole.tls, {
       path: ["listeners", name, "tls"],
       handshakeMs: whole.timeouts.tlsHandshake,
+      alpn: whole.http2.enabled ? ["h2", "http/1.1"] : ["http/1.1"],
       sources,
     });
     if (tls !== undefined) secured.set(name, tls);
@@ -35,10 +37,20 @@ export function readListenerTls(listeners: Entries<Listener>, sources: TlsSource
   return secured;
 }
 
-type Place = { readonly path: Path; readonly handshakeMs: number; readonly sources: TlsSources };
+const h2cOverTls: Problem = {
+  says: "h2c is HTTP/2 without TLS, and this listener speaks TLS",
+  try: "leave it out: HTTP/2 is offered over TLS unless http2 says otherwise",
+};
+
+type Place = {
+  readonly path: Path;
+  readonly handshakeMs: number;
+  readonly alpn: readonly string[];
+  readonly sources: TlsSources;
+};
 
 function readTls(tls: Tls, place: Place): ListenerTls | undefined {
-  const { path, handshakeMs, sources } = place;
+  const { path, handshakeMs, alpn, sources } = place;
   const read = tls.certificates.map((one, at) => readPair(one, [...path, "certificates", at], sources));
   const certificates = read.filter((facts) => facts !== undefined);
   const clientCertificates = readClientCertificates(tls.clientCertificates, [...path, "clientCertificates"], sources);
@@ -51,7 +63,7 @@ function readTls(tls: Tls, place: Place): ListenerTls | undefined {
     minVersion,
     maxVersion,
     ciphers,
-    alpn: ["http/1.1"],
+    alpn,
     handshakeMs,
     clientCertificates,
   };

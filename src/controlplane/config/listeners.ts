@@ -3,7 +3,7 @@ import type { ListenerSettings } from "../../core/snapshot.ts";
 import type { ListenerTls } from "../../core/tls-settings.ts";
 import { parseIpRange } from "../../kit/ip-range.ts";
 import { parseListenAddress } from "./addresses.ts";
-import { duration, list, Misread, map, parsed, size, whole } from "./fields.ts";
+import { duration, list, Misread, map, parsed, size, truth, whole } from "./fields.ts";
 import { listenerTlsSchema } from "./tls.ts";
 
 /** An address or a CIDR range, as it was written. */
@@ -50,6 +50,17 @@ const limits = map({
     .describe("WebSocket handshakes a second, over all workers; a further one gets 503. Requests do not count."),
 });
 
+const http2 = map({
+  enabled: truth().prefault(true).describe("Offered to clients of a listener with `tls`."),
+  streams: whole(1, 10_000)
+    .prefault(250)
+    .describe("Requests and WebSockets open at once on one connection; a further one is refused, and can be repeated."),
+  resetsPerSecond: whole(1, 100_000)
+    .prefault(100)
+    .describe("Streams of one connection that its client may abort per second, beside all that are open; more end it."),
+  webSockets: truth().prefault(true).describe("WebSockets may be opened on streams (RFC 8441)."),
+});
+
 /** One member of `listeners`. */
 export const listenerSchema = map(
   {
@@ -76,6 +87,10 @@ export const listenerSchema = map(
       .describe(
         "Sends every request and handshake to the same address over TLS (308); with a number, to this port instead of 443.",
       ),
+    h2c: truth()
+      .prefault(false)
+      .describe("HTTP/2 without TLS, for clients that begin with it (prior knowledge); HTTP/1.1 for all others."),
+    http2: http2.prefault({}).describe("How HTTP/2 is spoken."),
     timeouts: timeouts.prefault({}).describe("How long a client may take."),
     limits: limits.prefault({}).describe("What one listener takes on at most."),
   },
@@ -89,6 +104,7 @@ export function listenerSettings(
   tls: ListenerTls | undefined,
 ): ListenerSettings {
   const { connections, handshakesPerSecond, ...limits } = listener.limits;
+  const { enabled, ...http2 } = listener.http2;
   return {
     name,
     host: listener.address.host,
@@ -96,6 +112,7 @@ export function listenerSettings(
     trustedProxies: listener.trustedProxies,
     ...(listener.proxyProtocol.length === 0 ? {} : { proxyProtocol: listener.proxyProtocol }),
     ...(tls === undefined ? {} : { tls }),
+    ...((listener.tls === undefined ? listener.h2c : enabled) ? { http2 } : {}),
     ...(listener.redirectToHttps === false ? {} : { httpsPort: portOf(listener.redirectToHttps) }),
     timeouts: { headMs: listener.timeouts.head, keepAliveMs: listener.timeouts.keepAlive },
     limits: {

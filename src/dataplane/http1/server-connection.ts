@@ -113,6 +113,11 @@ export class ServerConnection implements Receiver, BodyOwner {
     if (this.#isRetiring) this.retire();
   }
 
+  /** The client speaks another protocol: nothing has come that belongs here, and nothing will. */
+  yield(): void {
+    this.#leave();
+  }
+
   /** It goes on in another process. */
   letGo(): void {
     this.#leave();

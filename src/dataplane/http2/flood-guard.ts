@@ -1,0 +1,50 @@
+import { type BucketRate, TokenBucket } from "../../kit/token-bucket.ts";
+import { ConnectionFault, errorCode } from "./frames.ts";
+
+/** Frames that ask for nothing (PING, SETTINGS, PRIORITY, empty DATA, unknown ones): far more than any client sends. */
+const idleTalk: BucketRate = { rate: 100, burst: 500 };
+/** CONTINUATION frames of one header block. */
+const maxContinuations = 32;
+
+/** Counts what costs a client little and the gateway more, and breaks the connection of one that does it on purpose. */
+export class FloodGuard {
+  readonly #clock: () => number;
+  readonly #resets: BucketRate;
+  readonly #reset = new TokenBucket();
+  readonly #talk = new TokenBucket();
+  #continuations = 0;
+
+  /** At once a client may abort all its streams beside what it may every second. */
+  constructor(limits: { readonly streams: number; readonly resetsPerSecond: number }, clock: () => number) {
+    this.#resets = { rate: limits.resetsPerSecond, burst: limits.resetsPerSecond + limits.streams };
+    this.#clock = clock;
+  }
+
+  /** The client has aborted a stream, or made the gateway do so (CVE-2023-44487, CVE-2025-8671). */
+  onReset(): void {
+    this.#count(this.#reset, this.#resets, "the client resets too many streams");
+  }
+
+  onIdleTalk(): void {
+    this.#count(this.#talk, idleTalk, "the client sends too many frames that ask for nothing");
+  }
+
+  onHeaders(): void {
+    this.#continuations = 0;
+  }
+
+  /** CVE-2024-27316 and its like. */
+  onContinuation(): void {
+    if (++this.#continuations > maxContinuations) throw calm("a header block has too many pieces");
+  }
+
+  #count(bucket: TokenBucket, limit: BucketRate, says: string): void {
+    if (bucket.waitMs(limit, this.#clock()) > 0) throw calm(says);
+    bucket.take();
+  }
+}
+
+/** The connection of a client that asks for too much ends. */
+export function calm(says: string): ConnectionFault {
+  return new ConnectionFault(errorCode.enhanceYourCalm, says);
+}
