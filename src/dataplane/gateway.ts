@@ -5,7 +5,7 @@ import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { ListenerState } from "../core/handover.ts";
 import type { Issue } from "../core/issue.ts";
-import type { ListenerSettings, RouteSettings, Snapshot } from "../core/snapshot.ts";
+import type { ListenerSettings, RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
@@ -195,6 +195,11 @@ export class Gateway implements AsyncDisposable {
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
+  }
+
+  /** Takes over the endpoints of upstreams that are configured; all others stay as they are. */
+  refresh(upstreams: readonly UpstreamSettings[]): void {
+    this.#upstreams.refresh(upstreams);
   }
 
   /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */
