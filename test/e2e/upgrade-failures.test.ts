@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { selfCommand } from "../../src/cli/self.ts";
+import { RunningGateway } from "../support/running-gateway.ts";
+import { TalkingSessions } from "../support/talking-sessions.ts";
+import { until } from "../support/until.ts";
+import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A program that runs `script` before it is Causeway, or instead of it. */
+function program(name: string, lines: { readonly shell?: string; readonly script?: string }): string {
+  const path = join(folder, name);
+  const preload = `${path}.ts`;
+  writeFileSync(preload, lines.script ?? "");
+  const [bun = "", ...rest] = selfCommand();
+  const own = `exec ${bun} --preload ${preload} ${rest.join(" ")} "$@"`;
+  writeFileSync(path, `#!/bin/sh\n${lines.shell ?? own}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** Does `act` in place of the first message of this type that a successor sends. */
+const instead = (type: string, act: string): string => `
+  const send = process.send;
+  process.send = (message) => {
+    if (message.type === ${JSON.stringify(type)}) { ${act} }
+    return send.call(process, message);
+  };`;
+
+function yaml(app: WsApp): string {
+  return JSON.stringify({
+    admin: { address: "127.0.0.1:0" },
+    workers: 1,
+    log: { format: "json" },
+    drain: { window: "0s", grace: "1s" },
+    listeners: { web: { address: "127.0.0.1:0" } },
+    upstreams: { app: { endpoints: [`127.0.0.1:${app.port}`] } },
+    routes: { live: { match: { path: "/live" }, to: "app" } },
+  });
+}
+
+const portOf = (gateway: RunningGateway): number => gateway.ready.listeners[0]?.port ?? 0;
+const die = 'process.kill(process.pid, "SIGKILL");';
+
+const broken: readonly (readonly [string, Parameters<typeof program>[1], RegExp])[] = [
+  ["ends at once", { shell: "exit 3" }, /exit code 3/],
+  ["does not know its arguments", { shell: "echo what >&2; exit 2" }, /exit code 2/],
+  ["is killed before it is ready", { script: instead("ready", die) }, /SIGKILL/],
+  ["is killed before it knows the configuration", { script: instead("begun", die) }, /SIGKILL/],
+  ["is killed while it holds everything", { script: instead("adopted", die) }, /SIGKILL/],
+  ["reads another version", { script: instead("ready", "message.formats = [99];") }, /version 99/],
+  ["says something else", { script: instead("begun", 'message.type = "adopted";') }, /said adopted/],
+];
+
+test("a successor that does not come up leaves everything as it was, and says why", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  using talking = await TalkingSessions.open({ port: portOf(gateway), path: "/live", count: 10, seed: 3 });
+  for (const [name, lines, why] of broken) {
+    const binary = program(name.replaceAll(" ", "-"), lines);
+    const { status, body } = await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
+    expect([name, status, body]).toEqual([
+      name,
+      500,
+      { error: { code: "upgrade_failed", message: expect.stringMatching(why) } },
+    ]);
+    await until(() => why.test(String(gateway.event("upgrade-failed")?.why)));
+    const { messages } = talking;
+    await until(() => talking.messages > messages + 100);
+  }
+  const peer = await WsPeer.open(portOf(gateway), { path: "/live" });
+  peer.socket.close(1000);
+  expect((await peer.untilEnd()).code).toBe(1000);
+  const upgraded = await gateway.admin("/api/upgrade", "POST");
+  expect(upgraded).toMatchObject({ status: 200, body: { items: [{ worker: "1", sessions: 10 }] } });
+  await talking.settle();
+  expect(talking.faults).toEqual([]);
+}, 60_000);
+
+test("a worker that is killed while its successor holds everything is succeeded all the same", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  using talking = await TalkingSessions.open({ port: portOf(gateway), path: "/live", count: 10, seed: 4 });
+  const binary = program("ends-its-parent", { script: instead("adopted", 'process.kill(process.ppid, "SIGKILL");') });
+  await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
+  const { messages } = talking;
+  await until(() => talking.messages > messages + 200);
+  await talking.settle();
+  expect(talking.faults).toEqual([]);
+  const peer = await WsPeer.open(portOf(gateway), { path: "/live" });
+  peer.socket.terminate();
+  const { body } = await gateway.admin("/api/workers");
+  expect(body.items).toMatchObject([{ id: "1", state: "serving" }]);
+}, 60_000);
+
+test("a successor that is killed once it serves costs its sessions, and another worker stands in its place", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  await WsPeer.open(portOf(gateway), { path: "/live" });
+  const binary = program("dies-serving", { script: instead("serving", die) });
+  expect((await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST")).status).toBe(500);
+  await until(async () => {
+    const peer = await WsPeer.open(portOf(gateway), { path: "/live" }).catch(() => undefined);
+    peer?.socket.terminate();
+    return peer !== undefined;
+  });
+  expect((await gateway.admin("/api/workers")).body.items).toMatchObject([{ id: "1", state: "serving" }]);
+}, 60_000);
+
+test("a program that others could change is not run, nor one that is none", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  const open = program("open-to-all", {});
+  chmodSync(open, 0o777);
+  for (const [binary, why] of [
+    [open, "other users"],
+    ["causeway", "absolute"],
+    [folder, "no file"],
+    [join(folder, "nothing"), "cannot be run"],
+  ] as const) {
+    const { status, body } = await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
+    expect([status, body]).toEqual([
+      400,
+      { error: { code: "upgrade_refused", message: expect.stringContaining(why) } },
+    ]);
+  }
+});
