@@ -24,6 +24,7 @@ import { programVersion } from "./version.ts";
 
 /** How long a metrics page waits for the worker. Milliseconds. */
 const metricsMs = 2000;
+const statusMs = 2000;
 
 /** More are not started on a machine of however many cores. */
 const mostWorkers = 64;
@@ -100,6 +101,7 @@ export class ControlProcess implements AsyncDisposable {
     if (control.#reconciler.inForce !== undefined) {
       // Workers that were there before may have it in force already.
       control.#checkEndpoints();
+      control.#workers?.send({ type: "endpoints", verdicts: control.#verdicts.all, isWhole: true });
       return control;
     }
     // What serves already need not end because of a mistake in a file.
@@ -181,8 +183,11 @@ export class ControlProcess implements AsyncDisposable {
   async #findWorkers(): Promise<void> {
     this.#folder = RuntimeFolder.open(this.#options.identity);
     if (this.#folder.survivors.length === 0) return;
-    const { resumed } = await this.#openWorkers();
-    if (resumed !== undefined) this.#reconciler.resume(resumed);
+    const workers = await this.#openWorkers();
+    if (workers.resumed === undefined) return;
+    this.#reconciler.resume(workers.resumed);
+    const asked = workers.ask({ about: "status" }, statusMs).then(({ status }) => status.verdicts ?? []);
+    this.#verdicts.inherit(await asked.catch(() => []));
   }
 
   async #openWorkers(): Promise<Workers> {
@@ -198,7 +203,8 @@ export class ControlProcess implements AsyncDisposable {
         onNotice: (worker, notice) => logNotice(this.log, worker, notice),
       },
       greeting: () => [
-        { type: "endpoints", verdicts: this.#verdicts.all, isWhole: true },
+        // Before a configuration is in force, workers know better.
+        { type: "endpoints", verdicts: this.#verdicts.all, isWhole: this.#reconciler.inForce !== undefined },
         { type: "drains", orders: this.#drains.orders },
       ],
     });

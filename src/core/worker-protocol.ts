@@ -110,6 +110,8 @@ export type WorkerStatus = {
   readonly sessionsByRoute: Readonly<Record<string, number>>;
   readonly listeners: readonly ListenerStatus[];
   readonly upstreams: readonly UpstreamStatus[];
+  /** What it was told of endpoints, for a control process that does not know it. */
+  readonly verdicts?: readonly EndpointVerdict[];
   /** Bytes. */
   readonly residentMemory: number;
 };

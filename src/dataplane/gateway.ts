@@ -204,7 +204,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Takes over what the control process says of endpoints, whether they are configured yet or not: what is new, or all there is. */
   judge(verdicts: readonly EndpointVerdict[], what: "new" | "all" = "new"): void {
-    if (what === "all") this.#upstreams.forgetVerdicts();
+    if (what === "all") this.#upstreams.forgetAllBut(verdicts);
     this.#endpointDrains.hear(verdicts);
     this.#upstreams.judge(verdicts);
   }
@@ -248,6 +248,7 @@ export class Gateway implements AsyncDisposable {
       sessionsByRoute: this.sessions.countBy((session) => session.identity.route),
       listeners: this.listeners,
       upstreams: this.#upstreams.status,
+      verdicts: this.#upstreams.verdicts,
     };
   }
 

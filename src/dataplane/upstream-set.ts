@@ -104,9 +104,11 @@ export class UpstreamSet {
     for (const verdict of this.#verdicts.values()) this.#upstreams.get(verdict.upstream)?.judge(verdict);
   }
 
-  /** From now on nothing is known of any endpoint, beside what its own traffic says. */
-  forgetVerdicts(): void {
-    this.judge([...this.#verdicts.values()].map((verdict) => ({ ...verdict, health: "unchecked", isDraining: false })));
+  /** Nothing is known any more of endpoints that these verdicts do not speak of. */
+  forgetAllBut(verdicts: readonly EndpointVerdict[]): void {
+    const kept = new Set(verdicts.map(({ upstream, address }) => `${upstream} ${address}`));
+    const others = [...this.#verdicts].filter(([key]) => !kept.has(key));
+    this.judge(others.map(([, verdict]) => ({ ...verdict, health: "unchecked", isDraining: false })));
   }
 
   /** Takes over what the control process says of endpoints. */

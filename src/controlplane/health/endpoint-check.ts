@@ -27,6 +27,8 @@ export type EndpointCheckOptions = {
   readonly settings: CheckSettings;
   readonly probe: (probe: Probe, signal: AbortSignal) => Promise<ProbeResult>;
   readonly onFinding: (finding: Finding) => void;
+  /** What is known of it already. */
+  readonly health: EndpointVerdict["health"];
 };
 
 /** The checks of one endpoint, one after the other until it is disposed. */
@@ -34,7 +36,7 @@ export class EndpointCheck implements Disposable {
   readonly #options: EndpointCheckOptions;
   readonly #stop = new AbortController();
   #settings: CheckSettings;
-  #health: EndpointVerdict["health"] = "unchecked";
+  #health: EndpointVerdict["health"];
   /** Checks in a row that speak against `#health`. */
   #against = 0;
   #figures: CheckFigures = { good: 0, failed: 0 };
@@ -42,6 +44,7 @@ export class EndpointCheck implements Disposable {
   constructor(options: EndpointCheckOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#health = options.health;
   }
 
   /** Begins; called once. */

@@ -116,6 +116,28 @@ test("an operator's drain is told once, survives a change, and can be taken back
   expect(bench.events).toEqual(["endpoint-draining", "endpoint-undrained"]);
 });
 
+test("what workers knew before holds for endpoints that are still there, and no check has to find it again", async () => {
+  using bench = new Bench();
+  const known = { upstream: "app", health: "unhealthy", isDraining: true, since: 7, why: "refused" } as const;
+  bench.bad.add(1);
+  bench.verdicts.inherit([
+    { ...known, address: "127.0.0.1:1" },
+    { ...known, address: "127.0.0.1:2" },
+    { ...known, address: "127.0.0.1:9" },
+  ]);
+  bench.verdicts.update([upstream([1, 2, 3], check)]);
+  expect(bench.verdicts.all.map(({ address, since }) => [address, since])).toEqual([
+    ["127.0.0.1:1", 7],
+    ["127.0.0.1:2", 7],
+  ]);
+  await until(() => bench.health(2) === "healthy" && bench.health(3) === "healthy");
+  expect(bench.verdicts.find("app", "127.0.0.1:2")?.checks?.good).toBeGreaterThanOrEqual(2);
+  expect(bench.verdicts.find("app", "127.0.0.1:2")?.verdict.isDraining).toBe(true);
+  expect(bench.told.filter(({ address }) => address === "127.0.0.1:1")).toEqual([]);
+  bench.verdicts.update([upstream([1])]);
+  expect(bench.health(1)).toBe("unchecked");
+});
+
 test("an endpoint that does not exist cannot be drained", () => {
   using bench = new Bench();
   bench.verdicts.update([upstream([1])]);

@@ -28,6 +28,8 @@ export class EndpointVerdicts implements Disposable {
   readonly #options: EndpointVerdictsOptions;
   /** By upstream and address. */
   readonly #upstreams = new Map<string, Map<string, Entry>>();
+  /** What workers knew before this process was there, by upstream and address, until a configuration is in force. */
+  #inherited = new Map<string, EndpointVerdict>();
 
   constructor(options: EndpointVerdictsOptions) {
     this.#options = options;
@@ -49,6 +51,11 @@ export class EndpointVerdicts implements Disposable {
     return entry === undefined ? undefined : { verdict: entry.verdict, checks: entry.check?.figures };
   }
 
+  /** What the workers of a control process before this one know; it holds for endpoints that are still configured. */
+  inherit(verdicts: readonly EndpointVerdict[]): void {
+    this.#inherited = new Map(verdicts.map((verdict) => [`${verdict.upstream} ${verdict.address}`, verdict]));
+  }
+
   /** These upstreams are in force now. */
   update(upstreams: readonly UpstreamSettings[]): void {
     const wanted = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
@@ -64,6 +71,7 @@ export class EndpointVerdicts implements Disposable {
       if (entries.size === 0) this.#upstreams.delete(name);
     }
     for (const upstream of upstreams) this.#updateOne(upstream);
+    this.#inherited.clear();
     if (forgotten.length > 0) this.#options.onVerdicts(forgotten);
   }
 
@@ -99,7 +107,8 @@ export class EndpointVerdicts implements Disposable {
     for (const endpoint of endpoints) {
       const address = formatAddress(endpoint);
       const { host, port } = endpoint;
-      const entry = entries.get(address) ?? { host, port, verdict: unchecked(name, address), check: undefined };
+      const verdict = this.#inherited.get(`${name} ${address}`) ?? unchecked(name, address);
+      const entry = entries.get(address) ?? { host, port, verdict, check: undefined };
       entries.set(address, entry);
       this.#check(entry, health?.check);
     }
@@ -107,17 +116,18 @@ export class EndpointVerdicts implements Disposable {
 
   #check(entry: Entry, settings: EndpointCheck["settings"] | undefined): void {
     if (settings === undefined) {
-      if (entry.check === undefined) return;
-      entry.check[Symbol.dispose]();
+      if (entry.verdict.health === "unchecked") return;
+      entry.check?.[Symbol.dispose]();
       entry.check = undefined;
       const { upstream, address, isDraining, drain } = entry.verdict;
       this.#tell(entry, { ...unchecked(upstream, address), isDraining, ...(drain === undefined ? {} : { drain }) });
     } else if (entry.check !== undefined) {
       entry.check.settings = settings;
     } else {
-      const { host, port } = entry;
+      const { host, port, verdict } = entry;
       const onFinding = (finding: Finding): void => this.#found(entry, finding);
-      entry.check = new EndpointCheck({ host, port, settings, probe: this.#options.probe ?? probe, onFinding }).start();
+      const how = { settings, health: verdict.health, probe: this.#options.probe ?? probe };
+      entry.check = new EndpointCheck({ host, port, onFinding, ...how }).start();
     }
   }
 

@@ -1,3 +1,4 @@
+import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { EndpointStatus, ListenerStatus, UpstreamStatus } from "../../core/figures.ts";
 import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
 
@@ -50,6 +51,7 @@ export function mergeStatus(all: readonly WorkerStatus[]): WorkerStatus {
     sessionsByRoute: addUp(all.map(({ sessionsByRoute }) => sessionsByRoute)),
     listeners: mergeListeners(all.map(({ listeners }) => listeners)),
     upstreams: mergeUpstreams(all.flatMap(({ upstreams }) => upstreams)),
+    verdicts: mergeVerdicts(all.flatMap(({ verdicts }) => verdicts ?? [])),
     residentMemory: sum(all.map(({ residentMemory }) => residentMemory)),
   };
 }
@@ -71,6 +73,12 @@ function mergeUpstreams(all: readonly UpstreamStatus[]): readonly UpstreamStatus
     const isPanicking = parts.some((part) => part.isPanicking);
     return [{ ...first, isPanicking, endpoints: mergeEndpoints(parts.flatMap(({ endpoints }) => endpoints)) }];
   });
+}
+
+/** All workers are told the same, if not at the same moment. */
+function mergeVerdicts(all: readonly EndpointVerdict[]): readonly EndpointVerdict[] {
+  const byEndpoint = Map.groupBy(all, ({ upstream, address }) => `${upstream} ${address}`);
+  return [...byEndpoint.values()].flatMap((parts) => parts.slice(0, 1));
 }
 
 /** Each worker has its own opinion of an endpoint's traffic; the worst one is shown. */
