@@ -5,6 +5,7 @@ import type { AccessRecord, HttpRecord } from "../../src/core/access-record.ts";
 import type { Snapshot } from "../../src/core/snapshot.ts";
 import { Gateway } from "../../src/dataplane/gateway.ts";
 import type { TimerWheel } from "../../src/kit/timer-wheel.ts";
+import { closeBridge, isOverHttp2, openBridge } from "./http2-bridge.ts";
 import { RawClient } from "./raw-client.ts";
 import { isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 import { until } from "./until.ts";
@@ -27,7 +28,7 @@ export type FixtureSettings = {
 };
 
 /** The same tests can be run over TLS. */
-const isAlwaysSecure = process.env.CAUSEWAY_TEST_OVER === "wss";
+const isAlwaysSecure = process.env.CAUSEWAY_TEST_OVER === "wss" || process.env.CAUSEWAY_TEST_OVER === "h2";
 
 /** A data plane in this process, configured as by a file, on a port of the kernel's choice. */
 export class GatewayFixture implements AsyncDisposable {
@@ -41,8 +42,10 @@ export class GatewayFixture implements AsyncDisposable {
     });
     const [issue] = this.gateway.apply(snapshotOf(settings));
     if (issue !== undefined) throw new Error(issue.says);
-    if (settings.isSecure ?? isAlwaysSecure) markSecure(this.port);
+    const isSecure = settings.isSecure ?? isAlwaysSecure;
+    if (isSecure) markSecure(this.port);
     else markPlain(this.port);
+    if (isOverHttp2) openBridge(this.port, { isSecure });
   }
 
   static open(settings: FixtureSettings): GatewayFixture {
@@ -73,6 +76,7 @@ export class GatewayFixture implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await closeBridge(this.port);
     await this.gateway[Symbol.asyncDispose]();
   }
 }
@@ -85,7 +89,7 @@ export function snapshotOf(settings: FixtureSettings): Snapshot {
   const trust = endpoints.some((endpoint) => endpoint.startsWith("wss:")) ? { tls: { ca: "authority.pem" } } : {};
   const routes = settings.routes ?? { all: settings.route ?? {} };
   const certificates = [{ cert: "site.pem", key: "site.key" }];
-  const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : {};
+  const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : { h2c: isOverHttp2 };
   const text = JSON.stringify({
     cookieKey: { file: "cookie.key" },
     listeners: { web: { address: "127.0.0.1:0", ...tls, ...settings.listener } },

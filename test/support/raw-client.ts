@@ -1,4 +1,5 @@
 import { type HttpMessage, readResponse } from "./http-message.ts";
+import { wayTo } from "./http2-bridge.ts";
 import { isSecurePort, testAuthority } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
@@ -26,7 +27,8 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** Connects. With `keep: false` what comes is only counted, for streams that are too long to keep. */
-  static open(port: number, how: RawOptions = {}): Promise<RawClient> {
+  static async open(to: number, how: RawOptions = {}): Promise<RawClient> {
+    const port = await wayTo(to);
     const { promise, resolve, reject } = Promise.withResolvers<RawClient>();
     Bun.connect<RawClient>({
       hostname: how.host ?? "127.0.0.1",

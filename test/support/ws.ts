@@ -3,6 +3,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { ClientOptions, ServerOptions, WebSocket as Socket } from "ws";
 import { within } from "../../src/kit/sleep.ts";
+import { wayTo } from "./http2-bridge.ts";
 import { backendTls, isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 
 // Bun puts an implementation of its own in the place of "ws"; its file is the real one, a peer that is independent of us.
@@ -42,7 +43,8 @@ export class WsPeer {
   }
 
   /** Opens a socket; rejects with the status of a refused handshake. */
-  static open(port: number, options: WsPeerOptions = {}): Promise<WsPeer> {
+  static async open(to: number, options: WsPeerOptions = {}): Promise<WsPeer> {
+    const port = await wayTo(to);
     const { path = "/", host, isSecure = isSecurePort(port), ...rest } = options;
     const headers = { ...rest.headers, ...(host === undefined ? {} : { Host: host }) };
     const scheme = isSecure ? "wss" : "ws";
