@@ -22,7 +22,7 @@ import { controlMetrics } from "./control-metrics.ts";
 import { upgradeCommand } from "./upgrade-command.ts";
 import { programVersion } from "./version.ts";
 
-/** How long a metrics page waits for the worker. Milliseconds. */
+/** How long a metrics page waits for the worker, and this process for what those know that were there before. Milliseconds. */
 const metricsMs = 2000;
 const statusMs = 2000;
 

@@ -26,7 +26,7 @@ upstreams:
   app:
     endpoints: [ "127.0.0.1:${one.port}", "127.0.0.1:${other.port}", "127.0.0.1:${dead}" ]
     health: { type: tcp, interval: 200ms }
-    drain: 900s
+    drain: off
 routes: { all: { to: app } }
 `;
   await using killed = await RunningGateway.open(yaml, { isTied: false });
