@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash, X509Certificate } from "node:crypto";
 import { issueCertificate } from "../../src/kit/issue-certificate.ts";
-import { GatewayFixture } from "../support/gateway-fixture.ts";
+import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { header } from "../support/http-message.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -114,6 +114,46 @@ test("a refused certificate is one line of the log, with the reason", async () =
   });
   expect(client?.text ?? "").toBe("");
 });
+
+test.skipIf(!requires("openssl", "openssl"))(
+  "a session is resumed with its certificate, and not after the trust has changed",
+  async () => {
+    using files = TlsFiles.make();
+    const { folder } = files;
+    files.add("client", known);
+    const others = files.write("others.pem", issueCertificate({ name: "others", isAuthority: true }).cert);
+    await using backend = ScriptedBackend.open(friendly);
+    const settings = (own: string) => ({
+      to: [backend],
+      listener: { tls: { ...trust, clientCertificates: { mode: "required", ca: own } } },
+    });
+    await using fixture = GatewayFixture.open(settings("authority.pem"));
+    const { port } = fixture;
+    const openssl = async (session: string): Promise<string> => {
+      const words = `-connect 127.0.0.1:${port} -cert client.pem -key client.key ${session}`.split(" ");
+      const child = Bun.spawn(["openssl", "s_client", ...words], {
+        cwd: folder,
+        stdin: "pipe",
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      child.stdin.write(request({ headers: { Connection: "close" } }));
+      await child.stdin.flush();
+      return new Response(child.stdout).text();
+    };
+    expect(await openssl("-sess_out session")).toContain("200 OK");
+    const resumed = await openssl("-sess_in session");
+    expect(resumed).toContain("Reused");
+    expect(resumed).toContain("200 OK");
+    const seen = backend.requests.map((arrived) => header(arrived, "client-cert"));
+    expect(seen).toEqual([expect.stringContaining(":"), seen[0]]);
+    const { listener } = settings(others);
+    const next = snapshotOf({ ...settings(others), listener: { ...listener, address: `127.0.0.1:${port}` } });
+    expect(fixture.gateway.apply({ ...next, revision: 2 })).toEqual([]);
+    expect(await openssl("-sess_in session")).not.toContain("200 OK");
+    expect(backend.requests).toHaveLength(2);
+  },
+);
 
 test.skipIf(!requires("openssl", "openssl"))("a revoked certificate is refused", async () => {
   using files = TlsFiles.make();

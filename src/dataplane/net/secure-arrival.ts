@@ -52,8 +52,8 @@ export class SecureArrival implements SocketOwner {
     const { mode } = this.#table.settings.clientCertificates;
     const certificate = mode === "none" ? undefined : this.#socket.getPeerCertificate()?.raw;
     // Without a certificate there is an error as well, which is all right where it is optional.
-    if (mode !== "none" && error !== null && (mode === "required" || certificate !== undefined))
-      return this.#fail({ kind: "certificate", cause });
+    const isMissing = mode === "required" && certificate === undefined;
+    if (isMissing || (certificate !== undefined && error !== null)) return this.#fail({ kind: "certificate", cause });
     this.#finish();
     this.#hall.onSecured(this.#socket, this.#peer, {
       serverName: normalName(this.#socket.getServername()),
