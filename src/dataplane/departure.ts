@@ -61,17 +61,21 @@ export class Departure {
     this.#clear();
   }
 
-  /** Everything is the other process's; returns what it has to do yet. */
-  letGo(): readonly OrderFor[] {
-    const orders: OrderFor[] = [];
+  /** What was ordered for frozen sessions, and has to be done by the one who has them next. */
+  get orders(): readonly OrderFor[] {
+    return this.#sessions.flatMap(({ identity, order }) =>
+      order === undefined ? [] : { session: identity.id, order },
+    );
+  }
+
+  /** Everything is the other process's. */
+  letGo(): void {
     for (const session of this.#sessions) {
       this.#options.sessions.letGo(session);
-      const order = session.letGo();
-      if (order !== undefined) orders.push({ session: session.identity.id, order });
+      session.letGo();
     }
     for (const connection of this.#connections) connection.letGo();
     this.#clear();
-    return orders;
   }
 
   #clear(): void {

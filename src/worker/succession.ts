@@ -115,7 +115,8 @@ export class Succession {
     }
     this.#isFollowing = true;
     // From here on there is no way back: only one process may ever read on.
-    this.#send({ type: "go", orders: this.#departure.letGo() });
+    this.#send({ type: "go", orders: this.#departure.orders });
+    this.#departure.letGo();
     return lots;
   }
 

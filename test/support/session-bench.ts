@@ -55,7 +55,8 @@ export class SessionBench {
   /** Hands the session over as if to another process: what is written down crosses as text, and the wires stay open. */
   move(): void {
     const state: SessionState = JSON.parse(JSON.stringify(this.session.freeze([])));
-    const order = this.session.letGo();
+    const { order } = this.session;
+    this.session.letGo();
     this.session = new Session({ ...this.#options, identity: state.identity, settings: state.settings, state });
     this.session.thaw();
     if (order !== undefined) this.session.close(order);

@@ -117,13 +117,17 @@ export class Session implements LegOwner {
     if (this.#order !== undefined) this.close(this.#order);
   }
 
-  /** It goes on in another process. What was ordered since it was frozen has to be ordered there. */
-  letGo(): CloseOrder | undefined {
+  /** What was ordered since it was frozen. */
+  get order(): CloseOrder | undefined {
+    return this.#order;
+  }
+
+  /** It goes on in another process. */
+  letGo(): void {
     this.#hasEnded = true;
     this.client.letGo();
     this.upstream.letGo();
     this.#scope[Symbol.dispose]();
-    return this.#order;
   }
 
   #restore(state: SessionState): void {
