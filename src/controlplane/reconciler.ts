@@ -1,11 +1,12 @@
 import type { Configuration, ConfigurationText, Places, Reading, Source, SourceState } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
-import { formatIssue, type Issue } from "../core/issue.ts";
+import type { Issue } from "../core/issue.ts";
 import type { ListenAddress } from "../core/listen-address.ts";
-import { formatAddress, type Snapshot } from "../core/snapshot.ts";
-import { counted } from "../kit/counted.ts";
-import { after } from "../kit/sleep.ts";
+import type { Snapshot } from "../core/snapshot.ts";
+import { after, within } from "../kit/sleep.ts";
 import type { EventLog } from "./event-log.ts";
+import { ReloadLog } from "./reload-log.ts";
+import { type Submission, type SubmissionResult, submissionSource, verdictMs } from "./submission.ts";
 
 /** How often a change is tried again that nothing is wrong with but that the machine refuses: a port is taken, say (ms). */
 const usualRetryMs = 2000;
@@ -42,6 +43,7 @@ type Wanted = {
 /** Reads the sources, numbers what changed, and knows what is in force and what is wrong. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  readonly #log: ReloadLog;
   readonly #states = new Map<string, SourceState>();
   readonly #sent = new Map<number, Configuration>();
   readonly #first = Promise.withResolvers<readonly Issue[]>();
@@ -56,10 +58,15 @@ export class Reconciler {
   /** What the worker refused last, which is said once however often it is tried again. */
   #refusal: readonly Issue[] = [];
   #cancelRetry: () => void = () => {};
+  /** What takes the place of the sources until they change. */
+  #submitted: ConfigurationText | undefined;
+  /** Who waits for what becomes of a revision. */
+  #waiting: { readonly revision: number; readonly resolve: (issues: readonly Issue[]) => void } | undefined;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#log = new ReloadLog(options.log);
   }
 
   get inForce(): InForce | undefined {
@@ -78,6 +85,11 @@ export class Reconciler {
   /** False while the files say something that is not in force. */
   get isLastReloadGood(): boolean {
     return this.#isReadingGood && this.#sent.size === 0;
+  }
+
+  /** True while a configuration that was submitted takes the place of the sources. */
+  get isSubmitted(): boolean {
+    return this.#submitted !== undefined;
   }
 
   /** When the sources last changed: Unix milliseconds. */
@@ -101,6 +113,16 @@ export class Reconciler {
     this.#listeners = found.listeners;
   }
 
+  /**
+   * Puts a whole configuration into force in place of what the sources say, until one of them changes. If it is refused, nothing is as if it had
+   * never come.
+   */
+  async submit(submission: Submission): Promise<SubmissionResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<SubmissionResult>();
+    void this.#inTurn(() => this.#submit(submission).then(resolve, reject));
+    return promise;
+  }
+
   /** Other files that were read have changed. */
   reread(): void {
     void this.#inTurn(() => this.#reload());
@@ -116,17 +138,15 @@ export class Reconciler {
     const isFirst = this.#inForce === undefined;
     this.#inForce = { revision, configuration };
     this.#refusal = [];
-    if (!isFirst) {
-      const moved = Bun.deepEquals(placesOf(before), placesOf(listeners)) ? "" : `, ${placesOf(listeners).join(", ")}`;
-      const says = `revision ${revision} is in force: ${sizeOf(configuration)}${moved}`;
-      this.#options.log.info("config-applied", says, { revision });
-    }
+    if (!isFirst) this.#log.applied(revision, configuration, { before, after: listeners });
     this.#first.resolve([]);
+    this.#tellWhoWaits(revision, []);
   }
 
   /** The worker could not put a revision into force; the last good one stays. */
   onRefused(revision: number, refusal: readonly Issue[]): void {
     if (!this.#sent.delete(revision)) return;
+    if (this.#tellWhoWaits(revision, refusal)) return;
     const issues = refusal.map((issue) => this.#placed(issue));
     const isNews = !Bun.deepEquals(issues, this.#refusal);
     this.#refusal = issues;
@@ -135,7 +155,7 @@ export class Reconciler {
     this.#first.resolve(issues);
     if (this.#inForce === undefined) return;
     const isOutside = refusal.some(({ at }) => this.#wanted?.places.has(at.path));
-    if (isNews) this.#logRefusal(issues, isOutside);
+    if (isNews) this.#log.refused(issues, { revision: this.#inForce.revision, isOutside });
     void this.#inTurn(() => this.#restoreSettings());
     if (isOutside) this.#retryLater();
   }
@@ -150,7 +170,7 @@ export class Reconciler {
     try {
       for await (const state of source.watch(signal)) {
         this.#states.set(source.name, state);
-        if (this.#states.size === this.#options.sources.length) await this.#inTurn(() => this.#reload());
+        if (this.#states.size === this.#options.sources.length) await this.#inTurn(() => this.#reloadSources());
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -160,11 +180,17 @@ export class Reconciler {
     }
   }
 
+  /** What was submitted holds until then. */
+  async #reloadSources(): Promise<void> {
+    this.#submitted = undefined;
+    await this.#reload();
+  }
+
   async #reload(): Promise<void> {
     this.#lastReloadAt = Date.now();
     this.#cancelRetry();
     this.#wanted = undefined;
-    const states = this.#options.sources.flatMap(({ name }) => this.#states.get(name) ?? []);
+    const states = this.#submitted === undefined ? this.#given() : [{ texts: [this.#submitted], issues: [] }];
     const texts = states.flatMap((state) => state.texts);
     const unreadable = states.flatMap((state) => state.issues);
     // With nothing to read, everything would be missing, which says nothing.
@@ -182,12 +208,97 @@ export class Reconciler {
     }
   }
 
+  #given(): readonly SourceState[] {
+    return this.#options.sources.flatMap(({ name }) => this.#states.get(name) ?? []);
+  }
+
+  async #submit({ text, ifRevision, mayWrite }: Submission): Promise<SubmissionResult> {
+    const since = Date.now();
+    const revision = this.#newest()?.revision ?? 0;
+    if (ifRevision !== undefined && ifRevision !== revision) return { kind: "stale", revision };
+    const submitted = { source: submissionSource(this.#given()), text };
+    const { configuration, issues, places = new Map(), files = [] } = this.#options.read([submitted]);
+    if (configuration === undefined) return { kind: "refused", issues };
+    const wanted = { configuration, issues, places };
+    const staged = mayWrite ? await this.#stage(text) : undefined;
+    if (staged !== undefined && "problem" in staged) return { kind: "unwritable", says: staged.problem };
+    const troubles = await this.#putIntoForce(wanted, submitted);
+    if (troubles !== "late" && troubles.length > 0) {
+      await staged?.discard();
+      await this.#restoreSettings();
+      return { kind: "refused", issues: [...issues, ...troubles.map((trouble) => placedBy(places, trouble))] };
+    }
+    if (troubles === "late") {
+      await staged?.discard();
+      return { kind: "late" };
+    }
+    this.#options.onFiles?.(files, since);
+    await staged?.commit();
+    const now = this.#inForce?.revision ?? 0;
+    const isSaved = staged !== undefined;
+    this.#log.submitted(now, isSaved);
+    return { kind: "applied", revision: now, issues, isSaved };
+  }
+
+  async #stage(text: string) {
+    const [source, ...others] = this.#options.sources;
+    if (source?.stage === undefined || others.length > 0)
+      return { problem: "the configuration comes from several places" };
+    return source.stage(text);
+  }
+
+  /** What the machine and the workers say to it; nothing if it is in force. */
+  async #putIntoForce(wanted: Wanted, submitted: ConfigurationText): Promise<readonly Issue[] | "late"> {
+    const { configuration, issues } = wanted;
+    const refusals = await this.#options.tryOut(configuration, this.#held());
+    if (refusals.length > 0) return refusals;
+    const troubles = await this.#options.onSettings(configuration);
+    if (troubles.length > 0) return troubles;
+    const current = this.#newest();
+    const before = this.#submitted;
+    this.#submitted = submitted;
+    if (current !== undefined && Bun.deepEquals(current.configuration.model, configuration.model)) {
+      this.#keep(current, configuration, false);
+    } else {
+      const verdict = await this.#roll(configuration);
+      if (verdict !== "late" && verdict.length > 0) {
+        this.#submitted = before;
+        return verdict;
+      }
+      if (verdict === "late") return "late";
+    }
+    this.#cancelRetry();
+    this.#wanted = undefined;
+    this.#lastReloadAt = Date.now();
+    this.#issues = issues;
+    this.#isReadingGood = true;
+    return [];
+  }
+
+  async #roll(configuration: Configuration): Promise<readonly Issue[] | "late"> {
+    const revision = ++this.#lastRevision;
+    const { promise, resolve } = Promise.withResolvers<readonly Issue[]>();
+    this.#waiting = { revision, resolve };
+    this.#sent.set(revision, configuration);
+    this.#options.apply({ revision, ...configuration.model });
+    const verdict = await within(promise, verdictMs, "late" as const);
+    this.#waiting = undefined;
+    return verdict;
+  }
+
+  #tellWhoWaits(revision: number, issues: readonly Issue[]): boolean {
+    if (this.#waiting?.revision !== revision) return false;
+    this.#waiting.resolve(issues);
+    return true;
+  }
+
   #refuse(issues: readonly Issue[], errors: readonly Issue[], isOutside = false): void {
     // Editors save a file more than once; the same errors are said once.
     const isNews = this.#isReadingGood || !Bun.deepEquals(issues, this.#issues);
     this.#issues = issues;
     this.#isReadingGood = false;
-    if (this.#inForce !== undefined && isNews) this.#logRefusal(errors, isOutside);
+    if (this.#inForce !== undefined && isNews)
+      this.#log.refused(errors, { revision: this.#inForce.revision, isOutside });
     this.#first.resolve(errors);
   }
 
@@ -200,7 +311,7 @@ export class Reconciler {
     const warnings = issues.filter((issue) => !this.#issues.some((known) => Bun.deepEquals(known, issue)));
     this.#issues = issues;
     this.#isReadingGood = true;
-    this.#logIssues(warnings);
+    this.#log.issues(warnings);
     const current = this.#newest();
     if (current === undefined || !Bun.deepEquals(current.configuration.model, configuration.model)) {
       const revision = ++this.#lastRevision;
@@ -243,8 +354,7 @@ export class Reconciler {
 
   /** What the machine refuses has the place in the text of what was asked of it. */
   #placed(issue: Issue): Issue {
-    const at = this.#wanted?.places.get(issue.at.path);
-    return at === undefined ? issue : { ...issue, at };
+    return placedBy(this.#wanted?.places, issue);
   }
 
   /** What the worker has or is about to have. */
@@ -254,49 +364,16 @@ export class Reconciler {
   }
 
   #keep(current: InForce, configuration: Configuration, wasMended: boolean): void {
-    const { log } = this.#options;
     const { revision } = current;
     const hasNewSettings = !Bun.deepEquals(current.configuration.settings, configuration.settings);
     const kept = { model: current.configuration.model, settings: configuration.settings };
     if (this.#sent.has(revision)) this.#sent.set(revision, kept);
     else this.#inForce = { revision, configuration: kept };
-    if (hasNewSettings)
-      log.info("config-applied", `the new settings are in force, with revision ${revision}`, { revision });
-    else if (wasMended)
-      log.info(
-        "config-mended",
-        `the configuration is without errors again, and the same as revision ${revision}, which is in force`,
-        {
-          revision,
-        },
-      );
-    else
-      log.info("config-unchanged", `the configuration has not changed: revision ${revision} stays in force`, {
-        revision,
-      });
-  }
-
-  #logRefusal(errors: readonly Issue[], isOutside: boolean): void {
-    const revision = this.#inForce?.revision;
-    const what = isOutside ? "cannot be put into force yet" : `has ${counted(errors.length, "error")}`;
-    const next = isOutside ? "; it is tried again every few seconds" : "";
-    const says = `the new configuration ${what}, so revision ${revision} stays${next}`;
-    this.#options.log.warn("config-refused", says, { revision, errors: errors.length });
-    this.#logIssues(errors);
-  }
-
-  #logIssues(issues: readonly Issue[]): void {
-    for (const issue of issues) {
-      const level = issue.severity === "error" ? "error" : "warn";
-      this.#options.log[level]("config-issue", formatIssue(issue), { issue });
-    }
+    this.#log.kept(revision, hasNewSettings ? "settings" : wasMended ? "mended" : "unchanged");
   }
 }
 
-function placesOf(listeners: readonly ListenerStatus[]): readonly string[] {
-  return listeners.map((listener) => `${listener.name} at ${formatAddress(listener)}`);
-}
-
-function sizeOf({ model }: Configuration): string {
-  return `${counted(model.routes.length, "route")}, ${counted(model.upstreams.length, "upstream")}`;
+function placedBy(places: Places | undefined, issue: Issue): Issue {
+  const at = places?.get(issue.at.path);
+  return at === undefined ? issue : { ...issue, at };
 }

@@ -55,10 +55,15 @@ export type ConfigurationText = { readonly source: string; readonly text: string
 /** The whole state of a source: all its texts, and what went wrong while reading them. */
 export type SourceState = { readonly texts: readonly ConfigurationText[]; readonly issues: readonly Issue[] };
 
+/** A text that is written, and takes the place of the old one with `commit`. One of the two must follow. */
+export type StagedText = { commit(): Promise<void>; discard(): Promise<void> };
+
 /** A place configuration comes from. Each value of `watch` is its whole state; the first comes at once. */
 export interface Source {
   readonly name: string;
   watch(signal: AbortSignal): AsyncIterable<SourceState>;
+  /** Makes ready to say `text` and nothing else from now on; fails where that cannot be. */
+  stage?(text: string): Promise<StagedText | { readonly problem: string }>;
   /** Somebody wants to be sure: the next value comes as soon as it can, whether anything has changed or not. */
   refresh?(): void;
 }

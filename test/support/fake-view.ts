@@ -1,6 +1,7 @@
 import type { ControlView, UpgradeOutcome, UpgradeRequest } from "../../src/controlplane/admin/view.ts";
 import { Drains } from "../../src/controlplane/drains.ts";
 import { EndpointVerdicts } from "../../src/controlplane/health/endpoint-verdicts.ts";
+import type { Submission, SubmissionResult } from "../../src/controlplane/submission.ts";
 import type { WorkerState } from "../../src/controlplane/workers/worker-keeper.ts";
 import { AskError } from "../../src/controlplane/workers/worker-link.ts";
 import type { Configuration } from "../../src/core/configuration.ts";
@@ -67,6 +68,9 @@ export class FakeView implements ControlView {
   sessions: SessionSummary[] = [];
   asked: Question[] = [];
   state: WorkerState = "serving";
+  /** The configurations that were sent, and what is said of them. */
+  readonly submissions: Submission[] = [];
+  verdict: SubmissionResult = { kind: "applied", revision: 4, issues: [], isSaved: false };
   failures = 0;
   /** What every question fails with. */
   failure: AskError | undefined;
@@ -97,7 +101,12 @@ export class FakeView implements ControlView {
   get reconciler(): ControlView["reconciler"] {
     const listeners = [{ name: "web", host: "127.0.0.1", port: 4567, connections: 0 }];
     const inForce = { revision: 3, configuration: this.configuration };
-    return { inForce, listeners, issues: this.issues, isLastReloadGood: true, lastReloadAt: 1 };
+    const submit = async (submission: Submission): Promise<SubmissionResult> => {
+      this.submissions.push(submission);
+      return this.verdict;
+    };
+    const isSubmitted = this.submissions.length > 0;
+    return { inForce, listeners, issues: this.issues, isLastReloadGood: true, lastReloadAt: 1, isSubmitted, submit };
   }
 
   get workers(): ControlView["workers"] {

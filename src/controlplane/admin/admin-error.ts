@@ -1,7 +1,7 @@
 import { AskError } from "../workers/worker-link.ts";
 
 /** The statuses that the admin API answers with when something is wrong. */
-export type AdminStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 500 | 503 | 504;
+export type AdminStatus = 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 500 | 503 | 504;
 
 /** A request to the admin API that ends in an error; `code` is documented and never changes. */
 export class AdminError extends Error {

@@ -159,7 +159,7 @@ test("a draining gateway is alive but not ready", async () => {
 test("methods that a page does not have get 405 with the ones it has", async () => {
   for (const [method, path, allow] of [
     ["POST", "/api/sessions", "GET, HEAD, DELETE"],
-    ["DELETE", "/api/config", "GET, HEAD"],
+    ["DELETE", "/api/config", "GET, HEAD, POST"],
     ["OPTIONS", "/api/sessions/a", "GET, HEAD, DELETE"],
     ["PUT", "/metrics", "GET, HEAD"],
   ] as const) {

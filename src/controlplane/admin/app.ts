@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { AdminError, asAdminError, errorResponse } from "./admin-error.ts";
+import { addConfigRoutes } from "./config-routes.ts";
 import { addDrainRoutes } from "./drain-routes.ts";
 import { addEndpointRoutes } from "./endpoint-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
@@ -20,6 +21,7 @@ export function adminApp(view: ControlView): (request: Request) => Promise<Respo
   addHealthRoutes(app, view);
   addSessionRoutes(app, view);
   addStateRoutes(app, view);
+  addConfigRoutes(app, view);
   addEndpointRoutes(app, view);
   addDrainRoutes(app, view);
   addUpgradeRoutes(app, view);

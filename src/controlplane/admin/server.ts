@@ -53,8 +53,8 @@ export class AdminServer implements AsyncDisposable {
       // Bun shares the port where `development` is false, and a second gateway would take half of the requests unseen.
       reusePort: false,
       idleTimeout: 30,
-      // Nothing here takes a body.
-      maxRequestBodySize: 64 * 1024,
+      // A whole configuration is the longest.
+      maxRequestBodySize: 16 * 1024 * 1024,
       fetch: (request, server) => this.#handle(request, server.requestIP(request)?.address),
       error: (error) => errorResponse(asAdminError(error)),
     });

@@ -17,11 +17,12 @@ export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
       revision,
       isLastReloadGood: view.reconciler.isLastReloadGood,
       lastReloadAt: view.reconciler.lastReloadAt ?? null,
+      isSubmitted: view.reconciler.isSubmitted,
       settings: { ...configuration.settings, admin: { ...admin, hasToken: token !== undefined } },
       sessionsByRevision: status?.sessionsByRevision ?? null,
       model: withoutKeys(configuration.model),
     };
-    return context.json(answer, 200);
+    return context.json(answer, 200, { etag: `"${revision}"` });
   });
   app.openapi(page("/api/listeners", "Listeners, with the ports that are bound", list), async (context) => {
     const status = await workerStatusIfAny(view);

@@ -5,6 +5,7 @@ import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.
 import type { Drains } from "../drains.ts";
 import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
 import type { InForce } from "../reconciler.ts";
+import type { Submission, SubmissionResult } from "../submission.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
 import type { UpgradeReport } from "../workers/workers.ts";
 
@@ -20,6 +21,10 @@ export type ControlView = {
     readonly issues: readonly Issue[];
     readonly isLastReloadGood: boolean;
     readonly lastReloadAt: number | undefined;
+    /** True while what the admin API was given takes the place of the sources. */
+    readonly isSubmitted: boolean;
+    /** Puts a whole configuration into force in place of what the sources say. */
+    submit(submission: Submission): Promise<SubmissionResult>;
   };
   readonly workers: WorkersView;
   readonly endpoints: EndpointsView;

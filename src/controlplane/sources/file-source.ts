@@ -1,6 +1,7 @@
-import type { Source, SourceState } from "../../core/configuration.ts";
+import type { Source, SourceState, StagedText } from "../../core/configuration.ts";
 import { sleep } from "../../kit/sleep.ts";
 import { fingerprint, readFiles } from "./read-files.ts";
+import { stageText } from "./stage-text.ts";
 
 /** How a source watches; all in milliseconds. */
 export type Pace = {
@@ -33,6 +34,13 @@ export class FileSource implements Source {
   /** Reads the files at the next look. */
   refresh(): void {
     this.#isAsked = true;
+  }
+
+  /** Only a single file can take a whole configuration. */
+  async stage(text: string): Promise<StagedText | { readonly problem: string }> {
+    const [path, ...others] = this.#paths;
+    if (path === undefined || others.length > 0) return { problem: "the configuration comes from several files" };
+    return stageText(path, text);
   }
 
   /** The texts now, and again whenever they have changed, within a second. Ends when `signal` aborts; never throws. */
