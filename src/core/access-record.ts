@@ -54,4 +54,6 @@ export type SessionCloseRecord = Common & {
   readonly end: SessionEnd;
   readonly fromClient: Traffic;
   readonly fromUpstream: Traffic;
+  /** How often it went on with another endpoint after it had lost its own. */
+  readonly resumptions?: number;
 };

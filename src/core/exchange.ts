@@ -71,6 +71,20 @@ export type ExchangeNotes = {
 /** What an exchange ends in. */
 export type Reply = ResponseReply | TunnelReply;
 
+/** An upstream wire that may lead to another endpoint later. */
+export interface Resumable {
+  attach(frames: FramesSeen, onMoved: (endpoint: string) => void): void;
+}
+
+/** What a session knows of the frames that its upstream has sent. */
+export interface FramesSeen {
+  readonly isBetweenMessages: boolean;
+  /** Nothing is read any more: a Close has come, or nonsense. */
+  readonly isOver: boolean;
+  /** Forgets the beginning of a frame whose rest will never come. */
+  forgetHeld(): void;
+}
+
 /** An ordinary HTTP answer. */
 export type ResponseReply = {
   readonly kind: "response";
@@ -93,6 +107,8 @@ export type TunnelReply = {
   /** Values of Sec-WebSocket-Protocol and Sec-WebSocket-Extensions that the upstream chose. */
   readonly protocol: string | undefined;
   readonly extensions: string | undefined;
+  /** Given if `upstream` outlives the connection to the endpoint: what it has to know of the session. */
+  readonly resumable?: Resumable;
   readonly upstreamName: string;
   readonly endpoint: string;
 };

@@ -90,6 +90,8 @@ export type RouteSettings = {
   readonly closeCodes: RouteCloseCodes;
   /** What happens to open sessions when this route changes or goes. A deleted route drains unless it says `close`. */
   readonly onChange: "keep" | "drain" | "close";
+  /** Absent: a session ends with its upstream. */
+  readonly resume?: ResumeSettings;
   /** `usualRetry` unless it is given. */
   readonly retry?: RetrySettings;
 };
@@ -102,6 +104,16 @@ export type RetrySettings = {
   readonly budget: number;
   /** Statuses of refused WebSocket handshakes for which another endpoint is tried. */
   readonly handshakes: readonly number[];
+};
+
+/** How a session goes on when its upstream is lost. */
+export type ResumeSettings = {
+  /** How long another endpoint is looked for (ms). */
+  readonly withinMs: number;
+  /** What the client may send meanwhile, and what is kept to be sent again (bytes each). */
+  readonly bufferBytes: number;
+  /** The first messages of the client that another endpoint gets again. */
+  readonly replay: number;
 };
 
 /** What holds for routes that say nothing about it. */

@@ -141,6 +141,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     });
     sessions.add(session);
     if (this.#isRecording) this.#recordOpen(session, exchange);
+    reply.resumable?.attach(session.upstream.scanner, (endpoint) => this.#onMoved(session, endpoint));
     legs.client.receiver = session.client;
     reply.upstream.receiver = session.upstream;
     try {
@@ -153,6 +154,13 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     } catch (error) {
       session.onFault(error);
     }
+  }
+
+  /** A session goes on with another endpoint, whichever that is. */
+  #onMoved(session: Session, endpoint: string): void {
+    session.identity = { ...session.identity, endpoint };
+    session.resumptions++;
+    this.#options.drains.add(session);
   }
 
   /** A session that another process had goes on. */

@@ -86,6 +86,7 @@ export function sessionCloseRecord(session: Session, end: SessionEnd, durationMs
     end,
     fromClient: trafficOf(session.client),
     fromUpstream: trafficOf(session.upstream),
+    ...(session.resumptions === 0 ? {} : { resumptions: session.resumptions }),
   };
 }
 

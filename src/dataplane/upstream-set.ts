@@ -204,6 +204,13 @@ export class UpstreamSet {
         ]),
       ),
       counter(
+        "causeway_upstream_resumptions_total",
+        "Sessions that had lost their upstream, on routes that resume them, by what became of them.",
+        [...this.#upstreams.values()].flatMap(({ name, resumptions }) =>
+          Object.entries(resumptions).map(([result, value]) => ({ labels: { upstream: name, result }, value })),
+        ),
+      ),
+      counter(
         "causeway_upstream_refused_total",
         "Exchanges that a limit of the upstream, or of all its endpoints, refused.",
         [...this.#upstreams.values()].flatMap(({ name, refusals }) =>

@@ -1,9 +1,12 @@
 import { z } from "zod";
-import { type RouteSettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
+import { type ResumeSettings, type RouteSettings, usualRetry, type WeightedUpstream } from "../../core/snapshot.ts";
 import { keySource, splitSchema } from "./balance.ts";
-import { closeCode, duration, list, map, quotedOr, text, whole, word } from "./fields.ts";
+import { closeCode, duration, list, map, quotedOr, size, text, whole, word } from "./fields.ts";
 import { filterSchema } from "./filters.ts";
 import { matchSchema } from "./match.ts";
+
+/** Bad gateway. */
+const lostCode = 1014;
 
 /** What a target weighs that says nothing about it. */
 const usualWeight = 100;
@@ -55,7 +58,7 @@ const keepalive = z.union(
 const closeCodes = map({
   idle: closeCode().prefault(1001).describe("`timeouts.idle` has passed."),
   lifetime: closeCode().prefault(1001).describe("`timeouts.lifetime` has passed."),
-  upstreamLost: closeCode().prefault(1014).describe("The upstream went away without a Close frame."),
+  upstreamLost: closeCode().prefault(lostCode).describe("The upstream went away without a Close frame."),
 });
 
 const retry = z.union(
@@ -79,6 +82,22 @@ const retry = z.union(
   { error: "write { tries: 3, handshakes: [ 502, 503, 504 ] }, or off" },
 );
 
+const resume = map(
+  {
+    within: duration()
+      .refine((ms) => ms >= 100 && ms <= 300_000, { error: "write 100ms to 5m" })
+      .prefault("10s")
+      .describe("How long another endpoint is looked for; 100ms to 5m."),
+    buffer: size(1024, 16_777_216)
+      .prefault("256KB")
+      .describe("What the client may send meanwhile, and what is kept to be sent again; 1KB to 16MB each."),
+    replay: whole(0, 1000)
+      .prefault(0)
+      .describe("How many of the client's first messages another endpoint gets again, before anything else."),
+  },
+  "a map such as { within: 10s, buffer: 256KB }",
+).optional();
+
 /** One member of `routes`. */
 export const routeSchema = map(
   {
@@ -93,6 +112,10 @@ export const routeSchema = map(
     timeouts: timeouts.prefault({}).describe("How long things may take; `off` switches one off."),
     keepalive: keepalive.prefault({}).describe("Pings of the gateway, or `off`."),
     closeCodes: closeCodes.prefault({}).describe("Codes of the Close frames that the gateway makes itself."),
+    resume: resume.describe(
+      "For applications that keep no state of a session: when the upstream is lost, the client stays, and another endpoint gets the same " +
+        "handshake. Otherwise a session ends with its upstream.",
+    ),
     retry: retry
       .optional()
       .describe(
@@ -128,10 +151,21 @@ export function routeSettings(name: string, route: Route): RouteSettings {
       requestMs: timeouts.request,
     },
     keepalive: keepalive === "off" ? { pingMs: 0, misses: 3 } : { pingMs: keepalive.ping, misses: keepalive.misses },
-    closeCodes: route.closeCodes,
+    closeCodes: closeCodesOf(route),
     onChange: route.onChange,
+    ...(route.resume === undefined ? {} : { resume: resumeSettings(route.resume) }),
     ...(route.retry === undefined ? {} : { retry: route.retry === "off" ? { ...usualRetry, tries: 1 } : route.retry }),
   };
+}
+
+/** A client that could not be kept is asked to come back (1012), where a route does not say something else. */
+function closeCodesOf({ closeCodes, resume }: Route): Route["closeCodes"] {
+  const isUsual = closeCodes.upstreamLost === lostCode;
+  return resume !== undefined && isUsual ? { ...closeCodes, upstreamLost: 1012 } : closeCodes;
+}
+
+function resumeSettings({ within, buffer, replay }: NonNullable<Route["resume"]>): ResumeSettings {
+  return { withinMs: within, bufferBytes: buffer, replay };
 }
 
 /** Where a route leads, with weights. */

@@ -10,6 +10,7 @@ import type { Lease, Upstream } from "../upstreams/upstream.ts";
 import { createTargetChoice } from "./choose-target.ts";
 import { openTunnel } from "./handshake.ts";
 import { sendRequest } from "./request.ts";
+import { makeResumable, resumedField } from "./session-resumer.ts";
 
 /** A connection to an endpoint of an upstream. */
 export type ForwardDial = Pick<DialOptions, "receiver" | "wheel" | "timeoutMs"> & {
@@ -43,6 +44,7 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
   exchange.notes.upstream = name;
   const retry = exchange.route.retry ?? usualRetry;
   const what = exchange.kind === "handshake" ? "sessions" : "requests";
+  if (exchange.route.resume !== undefined && exchange.kind === "handshake") exchange.headers.deleteAll(unresumable);
   const tries: Tries = { exchange, upstream, retry, tried: new Set() };
   let lease = upstream.lease(what, retry.budget, exchange);
   for (;;) {
@@ -53,7 +55,7 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
     let next: Lease<ClientConnection> | undefined;
     try {
       const attempt = { exchange, parts, endpoint };
-      const reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
+      let reply = exchange.kind === "handshake" ? await openTunnel(attempt) : await sendRequest(attempt);
       noteAnswer(endpoint, exchange.kind, reply);
       const tookMs = parts.wheel.clock() - startedAt;
       endpoint.answerMs += tookMs;
@@ -61,6 +63,9 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
       if (isWorthAnother(exchange, reply, retry)) next = leaseOther(tries, endpoint);
       if (next === undefined) {
         keepUntilEnd(exchange, lease);
+        const { resume } = exchange.route;
+        if (reply.kind === "tunnel" && resume !== undefined)
+          reply = makeResumable(reply, { exchange, parts, upstream, settings: resume, lease });
         const cookie = upstream.cookieFor(endpoint, exchange);
         if (cookie !== undefined) reply.headers.add("Set-Cookie", cookie);
         return reply;
@@ -77,6 +82,9 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
     lease = next;
   }
 }
+
+/** Compression has a memory, which does not move; and what says that a session goes on is the gateway's to say. */
+const unresumable: ReadonlySet<string> = new Set(["sec-websocket-extensions", resumedField.toLowerCase()]);
 
 /** Where an exchange was tried so far, and how often it may be. */
 type Tries = {

@@ -87,6 +87,16 @@ export class FrameScanner implements Traffic {
     return this.#remaining === 0;
   }
 
+  /** True if everything passed on so far ends with a whole message. */
+  get isBetweenMessages(): boolean {
+    return this.#remaining === 0 && !this.#isFragmented;
+  }
+
+  /** Forgets the beginning of a frame whose rest will never come. */
+  forgetHeld(): void {
+    this.#held = undefined;
+  }
+
   /** True after a Close frame or a violation. */
   get isOver(): boolean {
     return this.#isOver;

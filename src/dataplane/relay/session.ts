@@ -35,7 +35,9 @@ export interface SessionObserver {
 
 /** One open WebSocket through the gateway: two legs, their timers, and the closing handshake between the three of us. */
 export class Session implements LegOwner {
-  readonly identity: SessionIdentity;
+  identity: SessionIdentity;
+  /** How often it has gone on with another upstream connection. */
+  resumptions = 0;
   readonly client: Leg;
   readonly upstream: Leg;
   readonly #settings: SessionOptions["settings"];

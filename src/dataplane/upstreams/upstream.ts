@@ -73,6 +73,8 @@ export class Upstream<Connection extends Pooled> {
   readonly #parts: UpstreamParts;
   /** Further tries, and those that the budget refused; and exchanges that a limit refused. */
   readonly retries = { tried: 0, over_budget: 0 };
+  /** What became of sessions that had lost their upstream, on routes that resume them. */
+  readonly resumptions = { resumed: 0, expired: 0, overflow: 0, mid_message: 0 };
   readonly refusals = { sessions: 0, requests: 0, connects: 0 };
   readonly #retryBudget: RetryBudget;
 
@@ -231,6 +233,15 @@ export class Upstream<Connection extends Pooled> {
     const isGranted = this.#retryBudget.take();
     this.retries[isGranted ? "tried" : "over_budget"]++;
     return isGranted ? new Lease(endpoint, what) : undefined;
+  }
+
+  /** Lends one for a session that has lost its own: another one if there is any; undefined if there is none now. */
+  leaseAnother(lost: ReadonlySet<Endpoint<Connection>>, asker?: Asker): Lease<Connection> | undefined {
+    const full = this.#findFull("sessions");
+    if (typeof full === "string") return undefined;
+    const { endpoints } = full;
+    const endpoint = this.#choice.pick(endpoints.union(lost), asker) ?? this.#choice.pick(endpoints, asker);
+    return endpoint && new Lease(endpoint, "sessions");
   }
 
   /** Ends idle connections that are too old. `now` in milliseconds. */
