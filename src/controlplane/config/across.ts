@@ -29,6 +29,7 @@ export function checkAcross(draft: Draft, parts: Parts): void {
     checkFilters(draft, name, route);
   }
   for (const [name, { parts: upstream }] of parts.upstreams) {
+    warnOfCheck(draft, name, upstream);
     checkProxyProtocol(draft, name, upstream);
     checkChoice(draft, name, upstream);
     checkEndpoints(draft, name, upstream);
@@ -118,6 +119,26 @@ function checkProxyProtocol(
   if (proxyProtocol === undefined || endpoints === undefined || !speaksTls({ endpoints, dns, tls })) return;
   const says = "the PROXY protocol is not spoken with endpoints that speak TLS";
   report(draft, ["upstreams", name, "proxyProtocol"], { says, try: "remove it, or tls and https://" });
+}
+
+/** A check that speaks TLS to endpoints that do not, or the other way round, fails for ever. */
+function warnOfCheck(draft: Draft, name: string, { endpoints, dns, tls, health }: Partial<Upstream>): void {
+  if (endpoints === undefined || health === undefined || health.type === "tcp" || health.port !== undefined) return;
+  const isSecure = speaksTls({ endpoints, dns, tls });
+  const isCheckSecure = health.type === "https" || health.secure === true;
+  if (isSecure === isCheckSecure) return;
+  const says = isSecure
+    ? "the endpoints speak TLS, and this check does not"
+    : "this check speaks TLS, and the endpoints do not";
+  const right = isSecure
+    ? { websocket: "add secure: true", other: "https" }
+    : { websocket: "remove secure", other: "http" };
+  const problem = {
+    severity: "warning",
+    says,
+    try: health.type === "websocket" ? right.websocket : `write type: ${right.other}`,
+  } as const;
+  report(draft, ["upstreams", name, "health", "type"], problem);
 }
 
 function checkEndpoints(draft: Draft, name: string, { endpoints, dns }: Partial<Upstream>): void {
