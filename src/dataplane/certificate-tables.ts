@@ -56,17 +56,13 @@ function unusable(path: string, error: unknown): Issue {
   return { severity: "error", at: { source: "configuration", path }, says };
 }
 
-/**
- * True if a port that was bound with one can go on with the other: certificates may change, and the handshake's own terms may not. Nor may
- * the trust in clients: a session that is resumed is not verified again, and only a port that is bound anew knows none.
- */
+/** True if a port that was bound with one can go on with the other: certificates may change, and the handshake's own terms may not. */
 export function canShareBinding(one: ListenerTls | undefined, other: ListenerTls | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   return (
     one.minVersion === other.minVersion &&
     one.maxVersion === other.maxVersion &&
     one.ciphers === other.ciphers &&
-    one.alpn.join() === other.alpn.join() &&
-    Bun.deepEquals(one.clientCertificates, other.clientCertificates)
+    one.alpn.join() === other.alpn.join()
   );
 }

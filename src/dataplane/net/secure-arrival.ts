@@ -52,6 +52,7 @@ export class SecureArrival implements SocketOwner {
     const { mode } = this.#table.settings.clientCertificates;
     const certificate = mode === "none" ? undefined : this.#socket.getPeerCertificate()?.raw;
     // Without a certificate there is an error as well, which is all right where it is optional.
+    // A resumed session is not verified again; Bun resumes none with other authorities than it began with.
     const isMissing = mode === "required" && certificate === undefined;
     if (isMissing || (certificate !== undefined && error !== null)) return this.#fail({ kind: "certificate", cause });
     this.#finish();
