@@ -194,7 +194,7 @@ export type UpstreamSettings = {
   readonly pool: { readonly idle: number; readonly idleMs: number };
   /** Absent: nothing is checked, nobody is ejected, and nobody panics. */
   readonly health?: HealthSettings;
-  /** What this upstream, and each of its endpoints, takes at once in one worker. */
+  /** What this upstream, and each of its endpoints, takes at once: sessions and requests of all workers, connects of each. */
   readonly limits?: CircuitLimits;
   readonly endpointLimits?: CircuitLimits;
   /** How long the sessions of an endpoint that goes have (ms); null: they stay. Absent: as long as in every other drain. */

@@ -55,7 +55,7 @@ const circuitLimits = () =>
     requests: whole(1, 10_000_000)
       .optional()
       .describe("HTTP requests that wait for their answer, or for the end of it."),
-    connects: whole(1, 10_000_000).optional().describe("Connections that are being made."),
+    connects: whole(1, 10_000_000).optional().describe("Connections that are being made, in each worker by itself."),
   }).optional();
 
 /** One member of `upstreams`. */
@@ -103,7 +103,7 @@ export const upstreamSchema = map(
       .prefault(10)
       .describe("Percent of usable endpoints below which health is ignored and all are tried; 0 never does that."),
     limits: circuitLimits().describe(
-      "What the whole upstream takes at once, in each worker by itself. Past it a client gets 503 at once, with `Retry-After`.",
+      "What the whole upstream takes at once. Past it a client gets 503 at once, with `Retry-After`.",
     ),
     endpointLimits: circuitLimits().describe("What each endpoint takes; one that is full is passed over."),
     drain: endpointDrainSchema,

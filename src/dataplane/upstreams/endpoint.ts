@@ -1,6 +1,7 @@
 import type { EndpointStatus } from "../../core/figures.ts";
 import type { ProxyProtocol } from "../../core/proxy-header.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
+import type { CircuitLoad } from "./circuit.ts";
 import type { LeaseCounts } from "./lease-counts.ts";
 import type { Offerable } from "./offer.ts";
 import { PeakLatency } from "./peak-latency.ts";
@@ -77,9 +78,11 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
     return this.sessions + this.requests;
   }
 
-  /** Connections that wait for their next request. */
-  get idle(): number {
-    return this.pool.size;
+  /** What limits are compared with: sessions and requests of all workers, and connections of this one. */
+  get circuitLoad(): CircuitLoad {
+    const { sessions, requests } = this.leases?.othersByKind ?? { sessions: 0, requests: 0 };
+    const { connecting, pool } = this;
+    return { sessions: this.sessions + sessions, requests: this.requests + requests, connecting, idle: pool.size };
   }
 
   /** Sessions and requests of all workers. */

@@ -285,14 +285,18 @@ export class Upstream<Connection extends Pooled> {
   #findFull(what: "sessions" | "requests"): Full<Endpoint<Connection>> | CircuitLimit {
     const { limits, endpointLimits } = this.#settings;
     if (limits !== undefined) {
-      const inTheWay = limitInTheWay(what, totalLoad([...this.#endpoints, ...this.#leaving]), limits);
+      const inTheWay = limitInTheWay(
+        what,
+        totalLoad([...this.#endpoints, ...this.#leaving].map(({ circuitLoad }) => circuitLoad)),
+        limits,
+      );
       if (inTheWay !== undefined) return inTheWay;
     }
     if (endpointLimits === undefined) return nothingFull;
     const endpoints = new Set<Endpoint<Connection>>();
     let limit: CircuitLimit = what;
     for (const endpoint of this.#endpoints) {
-      const inTheWay = limitInTheWay(what, endpoint, endpointLimits);
+      const inTheWay = limitInTheWay(what, endpoint.circuitLoad, endpointLimits);
       if (inTheWay === undefined) continue;
       limit = inTheWay;
       endpoints.add(endpoint);
