@@ -4,6 +4,9 @@ import { ConnectionFault, errorCode, flag, frameType } from "./frames.ts";
 import { HeaderDecoder } from "./header-decoder.ts";
 import { type FieldLimits, RequestFields } from "./request-fields.ts";
 
+/** How many times the limit a block may be that is read to its end, and answered with 431. */
+const maxExcess = 4;
+
 /** A header block that has come whole: the head of a new stream, or trailers. */
 export type Fields = {
   readonly id: number;
@@ -59,7 +62,7 @@ export class HeaderIntake {
 
   #add(piece: Buffer, flags: number): Fields | undefined {
     this.#bytes += piece.length;
-    if (this.#bytes > this.#limits.head) throw calm("a header block is too long");
+    if (this.#bytes > this.#limits.head * maxExcess) throw calm("a header block is too long");
     if ((flags & flag.endHeaders) !== 0) return this.#decode(piece);
     this.#pieces.push(Buffer.from(piece));
     return undefined;
