@@ -42,7 +42,7 @@ export class Departure {
     });
     const connections: ServerConnection[] = [];
     for (const listener of this.#options.listeners.values()) {
-      for (const connection of [...listener.waiting]) {
+      for (const connection of listener.waiting) {
         const frozen = connection.freeze();
         if (frozen === undefined) continue;
         connections.push(connection);

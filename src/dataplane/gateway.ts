@@ -26,6 +26,7 @@ import { ListenerCountsByName } from "./listener-counts.ts";
 import { listenerWay } from "./listener-ways.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
+import { Rebalancing } from "./rebalancing.ts";
 import type { Session } from "./relay/session.ts";
 import { addressOf } from "./request-identity.ts";
 import { diffRoutes } from "./route-diff.ts";
@@ -95,6 +96,7 @@ export class Gateway implements AsyncDisposable {
   readonly #listeners = new Map<string, Listener>();
   readonly #endpointDrains: EndpointDrains;
   readonly #drainOrders: DrainOrders;
+  readonly #rebalancing: Rebalancing;
   readonly #housekeeping: Timer;
   #tables: CertificateTables = new Map();
   #inherited: readonly InheritedListener[] = [];
@@ -128,6 +130,7 @@ export class Gateway implements AsyncDisposable {
       onChange: (change) => this.#endpointDrains.onChange(change),
       onNotice: (notice) => options.onNotice?.(notice),
     });
+    this.#rebalancing = new Rebalancing({ sessions: this.sessions, wheel: this.#wheel });
     this.#housekeeping = new Timer(() => this.#keepHouse());
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
   }
@@ -191,6 +194,7 @@ export class Gateway implements AsyncDisposable {
     this.#takeOver(snapshot.listeners, fresh, terms);
     this.#retireDrained();
     this.#endpointDrains.terms = terms.drain;
+    this.#rebalancing.terms = terms.drain;
     this.#upstreams.cookieKey = snapshot.cookieKey;
     this.#upstreams.update(snapshot.upstreams, dials);
     this.#endSessions({ before, after: snapshot.routes, terms });
@@ -249,6 +253,7 @@ export class Gateway implements AsyncDisposable {
       listeners: this.listeners,
       upstreams: this.#upstreams.status,
       verdicts: this.#upstreams.verdicts,
+      drains: this.#drainOrders.all,
     };
   }
 
@@ -313,9 +318,12 @@ export class Gateway implements AsyncDisposable {
     });
   }
 
-  /** Another process accepts in its place; what is open goes on. */
+  /** Another process accepts in its place; what is open goes on, for as long as it cannot go there too. */
   stopAccepting(): void {
-    for (const listener of this.#listeners.values()) listener.stopAccepting();
+    for (const listener of this.#listeners.values()) {
+      listener.stopAccepting();
+      listener.retireFixed();
+    }
   }
 
   /** What could not go to another process, or not yet. */
@@ -445,6 +453,7 @@ export class Gateway implements AsyncDisposable {
 
   #keepHouse(): void {
     this.#upstreams.expire(this.#wheel.now);
+    this.#rebalancing.step(this.#upstreams, housekeepingMs);
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
   }
 }

@@ -130,9 +130,17 @@ export class Listener implements ExchangeHost {
     return { state: { name, host, port: this.#port.port }, descriptor: this.#port.descriptor };
   }
 
-  /** Those without a session. */
-  get waiting(): Iterable<ServerConnection> {
-    return this.#connections;
+  /** HTTP/1.1 connections without a session, but those of which it is not known yet what they speak. */
+  get waiting(): readonly ServerConnection[] {
+    return [...this.#connections].filter(
+      ({ wire: { receiver } }) => !(receiver instanceof PriorKnowledge && receiver.hasBegun),
+    );
+  }
+
+  /** What cannot go to another process ends as soon as nothing is under way on it. */
+  retireFixed(): void {
+    for (const connection of this.#connections) if (connection.wire.movable === undefined) connection.retire();
+    for (const connection of this.#multiplexed) connection.retire();
   }
 
   /** Somebody else accepts from now on; what is open goes on. */
@@ -150,7 +158,9 @@ export class Listener implements ExchangeHost {
   adopt(wire: Wire, state: ConnectionState): void {
     const connection = this.#connect(wire);
     this.#connections.add(connection);
-    connection.thaw(state);
+    const { http2 } = this.#settings;
+    const mayBeHttp2 = state.isNew && http2 !== undefined;
+    connection.thaw({ state, receiver: mayBeHttp2 ? this.#awaitPreface(wire, connection, http2) : connection });
     if (this.#isRetiring) connection.retire();
   }
 

@@ -15,6 +15,11 @@ export class PriorKnowledge implements Receiver {
     this.#toHttp2 = toHttp2;
   }
 
+  /** True if something has come that may be either. */
+  get hasBegun(): boolean {
+    return this.#seen.length > 0;
+  }
+
   onBytes(bytes: Uint8Array): void {
     const seen = this.#seen.length === 0 ? bytes : Buffer.concat([this.#seen, bytes]);
     this.#seen = seen;

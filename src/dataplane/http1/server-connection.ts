@@ -64,6 +64,8 @@ export class ServerConnection implements Receiver, BodyOwner {
   /** The end of a body was not reached: what follows it cannot be told from it, and is dropped. */
   #isOutOfStep = false;
   #bodyBytesBefore = -1;
+  /** Who had the wire when it was frozen. */
+  #receiver: Receiver = this;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -97,25 +99,31 @@ export class ServerConnection implements Receiver, BodyOwner {
     const isBetween = this.#state === "idle" || this.#state === "head";
     if (!isBetween || movable === undefined || isClosed || this.#hasPeerEnded || this.#isRetiring) return undefined;
     this.#deadline.clear();
+    this.#receiver = this.#options.wire.receiver;
     const { state: wire, descriptor } = movable.freeze();
     const input = this.#reader.content.toString("base64");
     return { state: { wire, input, isNew: this.#state === "idle" && this.#isPending }, descriptor };
   }
 
-  /** Goes on, here or where it was taken over with `state`. */
-  thaw(state?: Omit<ConnectionState, "listener">): void {
+  /** Goes on, here or where it was `taken` over; `receiver` is this connection or somebody in front of it. */
+  thaw(taken?: { readonly state: Omit<ConnectionState, "listener">; readonly receiver: Receiver }): void {
     const { wire, settings } = this.#options;
+    const state = taken?.state;
     const isNew = state === undefined ? this.#isPending : state.isNew;
     if (isNew) this.#setPending(true);
     this.#deadline.set(isNew ? settings.timeouts.headMs : settings.timeouts.keepAliveMs);
     if (state !== undefined && state.input !== "") this.onBytes(Buffer.from(state.input, "base64"));
-    wire.movable?.thaw({ receiver: this, isPaused: false });
+    wire.movable?.thaw({ receiver: taken?.receiver ?? this.#receiver, isPaused: false });
     if (this.#isRetiring) this.retire();
   }
 
   /** The client speaks another protocol: nothing has come that belongs here, and nothing will. */
   yield(): void {
     this.#leave();
+  }
+
+  get wire(): Wire {
+    return this.#options.wire;
   }
 
   /** It goes on in another process. */
