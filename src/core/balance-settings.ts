@@ -33,5 +33,15 @@ export type SlowStartSettings = {
   readonly floor: number;
 };
 
+/** When open sessions are closed so that their clients come back to endpoints that have fewer. */
+export type RebalanceSettings = {
+  /** Percent above its share that an endpoint may have. */
+  readonly tolerance: number;
+  /** Sessions that each worker closes in a second at most. */
+  readonly perSecond: number;
+  /** True if it is only counted how many are too many. */
+  readonly isDryRun: boolean;
+};
+
 /** Which zone is closest, and from which share of usable endpoints there (percent) nothing goes elsewhere. */
 export type ZoneSettings = { readonly prefer: string; readonly spillBelow: number };

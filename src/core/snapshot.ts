@@ -1,6 +1,7 @@
 import type {
   BalanceSettings,
   KeySource,
+  RebalanceSettings,
   SlowStartSettings,
   StickySettings,
   ZoneSettings,
@@ -182,6 +183,8 @@ export type UpstreamSettings = {
   readonly sticky?: StickySettings;
   /** Absent: endpoints that are new or back get their full share at once. */
   readonly slowStart?: SlowStartSettings;
+  /** Absent: open sessions stay where they are. */
+  readonly rebalance?: RebalanceSettings;
   /** Absent: all zones are alike. */
   readonly zones?: ZoneSettings;
   /** Percent of usable endpoints below which those that stand by are offered too; 1 unless it is given. */

@@ -72,6 +72,10 @@ export class UpstreamSet {
     for (const upstream of this.#upstreams.values()) upstream.cookieKey = cookieKey;
   }
 
+  [Symbol.iterator](): Iterator<Upstream<ClientConnection>> {
+    return this.#upstreams.values();
+  }
+
   /** Takes over new settings. */
   update(wanted: readonly UpstreamSettings[], secure: SecureDials = new Map()): void {
     const renewed = new Set(
@@ -229,6 +233,20 @@ export class UpstreamSet {
         "Exchanges that lack the key by which their endpoint is to be chosen; they are balanced without it.",
         [...this.#upstreams.values()].flatMap(({ name, keyless }) =>
           keyless === undefined ? [] : [{ labels: { upstream: name }, value: keyless }],
+        ),
+      ),
+      gauge(
+        "causeway_endpoint_surplus",
+        "Sessions above its share that an endpoint has, of an upstream with rebalance.",
+        [...this.#upstreams.values()].flatMap(({ name, surplus }) =>
+          surplus.map(({ address, count }) => ({ labels: { upstream: name, endpoint: address }, value: count })),
+        ),
+      ),
+      counter(
+        "causeway_rebalanced_total",
+        "Sessions closed because their endpoint had too many.",
+        [...this.#upstreams.values()].flatMap(({ name, rebalance, rebalanced }) =>
+          rebalance === undefined ? [] : [{ labels: { upstream: name }, value: rebalanced }],
         ),
       ),
       gauge(

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type {
   BalanceSettings,
   KeySource,
+  RebalanceSettings,
   SlowStartSettings,
   StickyCookie,
   StickySettings,
@@ -134,6 +135,26 @@ export const slowStartSchema = z
   .describe(
     "How long an endpoint that is new or back gets less than its share, which rises in proportion to the time.",
   );
+
+/** `rebalance` of an upstream. */
+export const rebalanceSchema = map({
+  tolerance: whole(0, 1000).prefault(20).describe("Percent above its share that an endpoint may have."),
+  perSecond: whole(1, 10_000).prefault(10).describe("Sessions that each worker closes in a second at most."),
+  dryRun: truth()
+    .prefault(false)
+    .describe("Closes none, and only says in `causeway_endpoint_surplus` how many are too many."),
+})
+  .optional()
+  .describe(
+    "Closes sessions, the oldest first, of endpoints that have more than their share, such as after others were added, so that clients come " +
+      "back to those that have less. Without it open sessions stay.",
+  );
+
+/** How open sessions are spread anew, for the model. */
+export function rebalanceSettings(rebalance: NonNullable<z.output<typeof rebalanceSchema>>): RebalanceSettings {
+  const { tolerance, perSecond, dryRun } = rebalance;
+  return { tolerance, perSecond, isDryRun: dryRun };
+}
 
 /** `split` of a route. */
 export const splitSchema = keySchema()

@@ -14,6 +14,7 @@ export function checkChoice(draft: Draft, name: string, upstream: Upstream): voi
     report(draft, ["upstreams", name, "sticky", "cookie"], { says, try: instead });
   }
   checkZones(draft, name, upstream);
+  checkRebalance(draft, name, upstream);
   if (typeof balance !== "object") return;
   if (sticky !== undefined && !hasCookie) {
     const says = "balance and sticky both say what is hashed";
@@ -22,6 +23,19 @@ export function checkChoice(draft: Draft, name: string, upstream: Upstream): voi
   if (slowStart === undefined || slowStart === 0) return;
   const says = "a hash gives every endpoint its full share at once";
   report(draft, ["upstreams", name, "slowStart"], { says, try: "remove it, or choose another balance" });
+}
+
+/** Whoever is led back to the same endpoint need not be sent away from it. */
+function checkRebalance(draft: Draft, name: string, { rebalance, balance, sticky, zones }: Upstream): void {
+  if (rebalance === undefined || rebalance.dryRun) return;
+  const others = [
+    ...(typeof balance === "object" ? ["a hash"] : []),
+    ...(sticky === undefined ? [] : ["sticky"]),
+    ...(zones === undefined ? [] : ["zones"]),
+  ];
+  if (others.length === 0) return;
+  const says = `with ${others.join(" and ")} clients come back to where they were`;
+  report(draft, ["upstreams", name, "rebalance"], { says, try: "remove it, or write dryRun: true" });
 }
 
 function checkZones(draft: Draft, name: string, { zones, endpoints }: Upstream): void {

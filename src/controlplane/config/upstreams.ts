@@ -6,6 +6,8 @@ import { parseEndpointAddress } from "./addresses.ts";
 import {
   balanceSchema,
   balanceSettings,
+  rebalanceSchema,
+  rebalanceSettings,
   slowStartSchema,
   slowStartSettings,
   stickySchema,
@@ -81,6 +83,7 @@ export const upstreamSchema = map(
     balance: balanceSchema,
     sticky: stickySchema,
     slowStart: slowStartSchema,
+    rebalance: rebalanceSchema,
     standbyBelow: whole(1, 100)
       .prefault(1)
       .describe(
@@ -139,13 +142,14 @@ const usualEndpoint = { weight: usualWeight, standby: false, zone: undefined };
 function choiceSettings(
   name: string,
   upstream: z.output<typeof upstreamSchema>,
-): Pick<UpstreamSettings, "sticky" | "slowStart" | "standbyBelow" | "zones"> {
+): Pick<UpstreamSettings, "sticky" | "slowStart" | "rebalance" | "standbyBelow" | "zones"> {
   const sticky = stickySettings(name, upstream.sticky);
   const slowStart = slowStartSettings(upstream.slowStart);
-  const { standbyBelow, zones } = upstream;
+  const { standbyBelow, zones, rebalance } = upstream;
   return {
     ...(sticky === undefined ? {} : { sticky }),
     ...(slowStart === undefined ? {} : { slowStart }),
+    ...(rebalance === undefined ? {} : { rebalance: rebalanceSettings(rebalance) }),
     ...(standbyBelow === 1 ? {} : { standbyBelow }),
     ...(zones === undefined ? {} : { zones }),
   };

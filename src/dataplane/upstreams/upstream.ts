@@ -14,6 +14,7 @@ import { Offer } from "./offer.ts";
 import type { Pooled } from "./pool.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { SlowStart } from "./slow-start.ts";
+import { surplusOf } from "./surplus.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
 
 /** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
@@ -77,6 +78,8 @@ export class Upstream<Connection extends Pooled> {
   readonly resumptions = { resumed: 0, expired: 0, overflow: 0, mid_message: 0 };
   readonly refusals = { sessions: 0, requests: 0, connects: 0 };
   readonly #retryBudget: RetryBudget;
+  /** Sessions closed because their endpoint had too many. */
+  rebalanced = 0;
 
   constructor(settings: UpstreamSettings, parts: UpstreamParts = {}) {
     this.name = settings.name;
@@ -165,6 +168,21 @@ export class Upstream<Connection extends Pooled> {
     const traffic = this.find(address)?.traffic;
     if (how.isLost && how.ageMs < ejection.sessionAgeMs) traffic?.failed("session");
     else traffic?.succeeded("session");
+  }
+
+  get rebalance(): UpstreamSettings["rebalance"] {
+    return this.#settings.rebalance;
+  }
+
+  /** Endpoints that have too many sessions, and how many of those are this worker's; all have their fair part of closing them. */
+  get surplus(): readonly { readonly address: string; readonly count: number }[] {
+    const { rebalance } = this.#settings;
+    if (rebalance === undefined) return [];
+    const endpoints = this.#endpoints.filter(({ standing, isStandby }) => standing.takesNew && !isStandby);
+    const surplus = surplusOf(endpoints, rebalance.tolerance);
+    return endpoints.map(({ address, sessions, load }, at) => {
+      return { address, count: Math.floor(((surplus[at] ?? 0) * sessions) / Math.max(1, load)) };
+    });
   }
 
   get isUnused(): boolean {
