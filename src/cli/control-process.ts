@@ -102,6 +102,7 @@ export class ControlProcess implements AsyncDisposable {
       // Workers that were there before may have it in force already.
       control.#checkEndpoints();
       control.#workers?.send({ type: "endpoints", verdicts: control.#verdicts.all, isWhole: true });
+      control.#workers?.send({ type: "drains", orders: control.#drains.orders });
       return control;
     }
     // What serves already need not end because of a mistake in a file.
@@ -186,8 +187,10 @@ export class ControlProcess implements AsyncDisposable {
     const workers = await this.#openWorkers();
     if (workers.resumed === undefined) return;
     this.#reconciler.resume(workers.resumed);
-    const asked = workers.ask({ about: "status" }, statusMs).then(({ status }) => status.verdicts ?? []);
-    this.#verdicts.inherit(await asked.catch(() => []));
+    const asked = workers.ask({ about: "status" }, statusMs).then(({ status }) => status);
+    const { verdicts = [], drains = [] } = await asked.catch(() => ({ verdicts: [], drains: [] }));
+    this.#verdicts.inherit(verdicts);
+    this.#drains.inherit(drains);
   }
 
   async #openWorkers(): Promise<Workers> {
@@ -205,7 +208,7 @@ export class ControlProcess implements AsyncDisposable {
       greeting: () => [
         // Before a configuration is in force, workers know better.
         { type: "endpoints", verdicts: this.#verdicts.all, isWhole: this.#reconciler.inForce !== undefined },
-        { type: "drains", orders: this.#drains.orders },
+        ...(this.#reconciler.inForce === undefined ? [] : [{ type: "drains", orders: this.#drains.orders } as const]),
       ],
     });
     return this.#workers;
@@ -237,12 +240,13 @@ export class ControlProcess implements AsyncDisposable {
     // What was found while the change was under way is not in it.
     this.#onDiscovered();
     this.#checkEndpoints();
-    this.#drains.tidy();
   }
 
   #checkEndpoints(): void {
     const { inForce } = this.#reconciler;
-    if (inForce !== undefined) this.#verdicts.update(this.#discovery.fill(inForce.configuration.model.upstreams));
+    if (inForce === undefined) return;
+    this.#verdicts.update(this.#discovery.fill(inForce.configuration.model.upstreams));
+    this.#drains.tidy();
   }
 
   async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {

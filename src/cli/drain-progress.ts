@@ -6,7 +6,7 @@ import { escapeControls } from "../telemetry/line-text.ts";
 import { AdminFailure } from "./admin-client.ts";
 
 /** How often a drain is looked at, and how often that is said where it stays to be read (ms). */
-const lookMs = 500;
+const usualLookMs = 500;
 const sayMs = 5000;
 /** So often in a row the admin API may fail before it is given up. */
 const mostFailures = 5;
@@ -78,13 +78,15 @@ export async function watchDrain(watch: {
   readonly begun: DrainLeft;
   readonly output: ProgressOutput;
   readonly ask: () => Promise<readonly DrainLeft[]>;
+  /** Half a second unless told otherwise (ms). */
+  readonly lookMs?: number;
 }): Promise<number> {
   const { output } = watch;
   let last = watch.begun;
   let failures = 0;
   output.begun();
   while (last.sessions > 0) {
-    await sleep(lookMs);
+    await sleep(watch.lookMs ?? usualLookMs);
     try {
       const found = (await watch.ask()).find((item) => Bun.deepEquals(item.target, last.target));
       if (found?.startedAt !== last.startedAt) {

@@ -112,6 +112,8 @@ export type WorkerStatus = {
   readonly upstreams: readonly UpstreamStatus[];
   /** What it was told of endpoints, for a control process that does not know it. */
   readonly verdicts?: readonly EndpointVerdict[];
+  /** The drains that it was told of, for the same. */
+  readonly drains?: readonly DrainOrder[];
   /** Bytes. */
   readonly residentMemory: number;
 };

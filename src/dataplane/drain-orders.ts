@@ -16,6 +16,10 @@ export class DrainOrders {
     this.#options = options;
   }
 
+  get all(): readonly DrainOrder[] {
+    return [...this.#running.values()].map(({ order }) => order);
+  }
+
   /** True if everything is drained. */
   get areForAll(): boolean {
     return this.#running.has(keyOfScope({}));

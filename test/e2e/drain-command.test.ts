@@ -183,6 +183,26 @@ test("a worker that is started while something drains, drains it too", async () 
   await open(portOf(gateway), "/feed", 4);
 }, 20_000);
 
+test("a drain outlives the control process, and the next one knows of it", async () => {
+  await using app = await WsApp.open(echo);
+  await using killed = await RunningGateway.open(yaml(app), { isTied: false });
+  const port = portOf(killed);
+  const chat = await open(port, "/chat", 40);
+  await causeway(killed, "--route", "chat", "--window", "3s", "--no-wait");
+  await causeway(killed, "--listener", "other", "--no-wait");
+  killed.kill("SIGKILL");
+  await killed.exited;
+  expect((await refusal(port, "/chat")).code).toBe("draining");
+  await using next = await RunningGateway.open(yaml(app), { file: killed.file, isTied: false });
+  const { out } = await causeway(next, "--list");
+  expect(out).toMatch(/^route chat: \d+ sessions left\nlistener other: 0 sessions left\n$/);
+  expect((await refusal(port, "/chat")).code).toBe("draining");
+  expect((await Promise.all(chat.map((peer) => peer.untilEnd()))).every(({ code }) => code === 1012)).toBe(true);
+  expect((await causeway(next, "--route", "chat", "--cancel")).code).toBe(0);
+  await open(port, "/chat", 4);
+  expect((await refusal(portOf(next, "other"), "/feed")).code).toBe("draining");
+}, 20_000);
+
 test("what cannot be drained is wrong use, or is not there", async () => {
   await using app = await WsApp.open(echo);
   await using gateway = await RunningGateway.open(yaml(app));

@@ -76,6 +76,28 @@ test("an upstream is drained by its endpoints, and so is one of them, with a win
   expect((await ask("GET", "")).body).toEqual({ items: [] });
 });
 
+test("an endpoint that was drained alone is a drain as well, and can be taken back like one", async () => {
+  view.endpoints.drain("app", "127.0.0.1:82", "begin");
+  const target = { upstream: "app", endpoint: "127.0.0.1:82" };
+  expect((await ask("GET", "")).body).toEqual({ items: [{ target, sessions: 2 }] });
+  const query = "?upstream=app&endpoint=127.0.0.1:82";
+  expect(await ask("DELETE", query)).toEqual({ status: 200, body: { target, sessions: 2 } });
+  expect(view.endpoints.find("app", "127.0.0.1:82")?.verdict.isDraining).toBe(false);
+  expect((await ask("DELETE", query)).status).toBe(404);
+});
+
+test("an endpoint that an upstream gets while it drains is drained too", async () => {
+  await ask("POST", "?upstream=app&window=5s");
+  const [app] = model.upstreams;
+  if (app === undefined) throw new Error("there is no upstream");
+  view.endpoints.update([{ ...app, endpoints: [...app.endpoints, { host: "127.0.0.1", port: 83, weight: 100 }] }]);
+  view.endpoints.drain("app", "127.0.0.1:81", "undo");
+  view.drains.tidy();
+  const draining = view.endpoints.entries().flatMap(({ verdict }) => (verdict.isDraining ? [verdict.address] : []));
+  // Whoever takes one back means it.
+  expect(draining).toEqual(["127.0.0.1:82", "127.0.0.1:83"]);
+});
+
 test("what is not there, or cannot be said together, is refused, and nothing is drained", async () => {
   const refusals = [
     ["?route=nope", 404, "no_target"],

@@ -27,11 +27,11 @@ const plan = z.strictObject({
 const progress = z
   .object({
     target: z.object({ route: word, listener: word, upstream: word, endpoint: word }),
-    startedAt: z.number().openapi({ description: "Unix milliseconds" }),
-    endsAt: z.number().openapi({ description: "when the last Close frame goes out: Unix milliseconds" }),
-    windowMs: z.number(),
-    code: z.number(),
-    reason: z.string(),
+    startedAt: z.number().optional().openapi({ description: "Unix milliseconds" }),
+    endsAt: z.number().optional().openapi({ description: "when the last Close frame goes out: Unix milliseconds" }),
+    windowMs: z.number().optional(),
+    code: z.number().optional(),
+    reason: z.string().optional(),
     sessions: z.number().openapi({ description: "sessions that it concerns and that have not ended" }),
   })
   .openapi("Drain");
@@ -56,7 +56,7 @@ const cancelRoute = createRoute({
   path: "/api/drain",
   summary: "Take a drain back: sessions that are left stay, and new ones are taken again",
   request: { query: target },
-  responses: { 200: json(progress, "The drain as it was"), ...orFailure },
+  responses: { 200: json(progress.pick({ target: true, sessions: true }), "It is taken back"), ...orFailure },
 });
 
 /** Draining the gateway or a part of it, and taking that back. */
@@ -81,23 +81,17 @@ export function addDrainRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(cancelRoute, async (context) => {
     const named = checked(context.req.valid("query"));
     view.drains.tidy();
-    const asked = view.drains.find(named);
-    if (asked === undefined || !view.drains.cancel(named))
+    if (!view.drains.cancel(named))
       throw new AdminError(404, "no_drain", "nothing like that is drained; see /api/drain");
-    return context.json(await describe(view, asked), 200);
+    return context.json(await describe(view, { target: named }), 200);
   });
 }
 
-async function describe(view: ControlView, asked: AskedDrain) {
-  const { windowMs } = asked.plan;
-  const { total } = await view.workers.ask({ about: "sessions", filter: asked.target, limit: 0 }, askMs);
-  return {
-    target: { ...asked.target },
-    startedAt: asked.startedAt,
-    endsAt: asked.startedAt + windowMs,
-    ...asked.plan,
-    sessions: total,
-  };
+async function describe(view: ControlView, { target, startedAt, plan }: AskedDrain) {
+  const { total } = await view.workers.ask({ about: "sessions", filter: target, limit: 0 }, askMs);
+  const isTimed = startedAt !== undefined && plan !== undefined;
+  const times = isTimed ? { startedAt, endsAt: startedAt + plan.windowMs, ...plan } : {};
+  return { target: { ...target }, ...times, sessions: total };
 }
 
 function checked(named: z.output<typeof target>): DrainTarget {

@@ -28,7 +28,7 @@ export type ControlView = {
   };
   readonly workers: WorkersView;
   readonly endpoints: EndpointsView;
-  readonly drains: Pick<Drains, "all" | "areForAll" | "begin" | "cancel" | "find" | "tidy">;
+  readonly drains: Pick<Drains, "all" | "areForAll" | "begin" | "cancel" | "tidy">;
   /** Hands all workers over to new processes. */
   readonly upgrade: (order: UpgradeRequest) => Promise<UpgradeOutcome>;
   /** The metrics page, and its content type. */

@@ -1,3 +1,4 @@
+import { type DrainOrder, keyOfScope } from "../../core/drain-order.ts";
 import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { EndpointStatus, ListenerStatus, UpstreamStatus } from "../../core/figures.ts";
 import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
@@ -52,6 +53,7 @@ export function mergeStatus(all: readonly WorkerStatus[]): WorkerStatus {
     listeners: mergeListeners(all.map(({ listeners }) => listeners)),
     upstreams: mergeUpstreams(all.flatMap(({ upstreams }) => upstreams)),
     verdicts: mergeVerdicts(all.flatMap(({ verdicts }) => verdicts ?? [])),
+    drains: mergeDrains(all.flatMap(({ drains }) => drains ?? [])),
     residentMemory: sum(all.map(({ residentMemory }) => residentMemory)),
   };
 }
@@ -79,6 +81,11 @@ function mergeUpstreams(all: readonly UpstreamStatus[]): readonly UpstreamStatus
 function mergeVerdicts(all: readonly EndpointVerdict[]): readonly EndpointVerdict[] {
   const byEndpoint = Map.groupBy(all, ({ upstream, address }) => `${upstream} ${address}`);
   return [...byEndpoint.values()].flatMap((parts) => parts.slice(0, 1));
+}
+
+function mergeDrains(all: readonly DrainOrder[]): readonly DrainOrder[] {
+  const byScope = Map.groupBy(all, ({ scope }) => keyOfScope(scope));
+  return [...byScope.values()].flatMap((parts) => parts.slice(0, 1));
 }
 
 /** Each worker has its own opinion of an endpoint's traffic; the worst one is shown. */
