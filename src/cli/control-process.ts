@@ -245,7 +245,8 @@ export class ControlProcess implements AsyncDisposable {
   #checkEndpoints(): void {
     const { inForce } = this.#reconciler;
     if (inForce === undefined) return;
-    this.#verdicts.update(this.#discovery.fill(inForce.configuration.model.upstreams));
+    const { upstreams, certificates } = inForce.configuration.model;
+    this.#verdicts.update(this.#discovery.fill(upstreams), certificates);
     this.#drains.tidy();
   }
 

@@ -88,7 +88,7 @@ type CheckType = ProbeSettings["type"];
 /** `health` of an upstream: its active checks. */
 export const healthSchema = map({
   type: word("tcp", "http", "https", "websocket").describe(
-    "`tcp`: a connection. `http`, `https`: a request and its answer. `websocket`: a handshake, a ping or a message that is answered, and a clean close. TLS takes any certificate, because nothing secret is sent.",
+    "`tcp`: a connection. `http`, `https`: a request and its answer. `websocket`: a handshake, a ping or a message that is answered, and a clean close. Endpoints that speak TLS are verified as for traffic; another `port` may show any certificate.",
   ),
   port: whole(1, 65_535).optional().describe("Port that is checked; that of the endpoint unless given."),
   path: target().optional().describe("`http`, `https`, `websocket`: path, with a query if you like; `/` unless given."),

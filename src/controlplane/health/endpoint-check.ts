@@ -21,10 +21,13 @@ export type CheckFigures = {
 /** A finding that changes what is known. */
 export type Finding = { readonly health: EndpointVerdict["health"]; readonly why: string };
 
+/** How an endpoint is checked, and how traffic speaks TLS to it. */
+export type CheckOf = CheckSettings & Pick<Probe, "tls">;
+
 export type EndpointCheckOptions = {
   readonly host: string;
   readonly port: number;
-  readonly settings: CheckSettings;
+  readonly settings: CheckOf;
   readonly probe: (probe: Probe, signal: AbortSignal) => Promise<ProbeResult>;
   readonly onFinding: (finding: Finding) => void;
   /** What is known of it already. */
@@ -35,7 +38,7 @@ export type EndpointCheckOptions = {
 export class EndpointCheck implements Disposable {
   readonly #options: EndpointCheckOptions;
   readonly #stop = new AbortController();
-  #settings: CheckSettings;
+  #settings: CheckOf;
   #health: EndpointVerdict["health"];
   /** Checks in a row that speak against `#health`. */
   #against = 0;
@@ -54,7 +57,7 @@ export class EndpointCheck implements Disposable {
   }
 
   /** From the next check on. */
-  set settings(settings: CheckSettings) {
+  set settings(settings: CheckOf) {
     this.#settings = settings;
   }
 
@@ -71,8 +74,9 @@ export class EndpointCheck implements Disposable {
     await sleep(Math.random() * Math.min(firstSpreadMs, this.#settings.intervalMs), signal);
     while (!signal.aborted) {
       const { host, port } = this.#options;
-      const { probe, timeoutMs, proxyProtocol } = this.#settings;
-      const result = await this.#options.probe({ settings: probe, host, port, timeoutMs, proxyProtocol }, signal);
+      const { probe, timeoutMs, proxyProtocol, tls } = this.#settings;
+      const one = { settings: probe, host, port, timeoutMs, proxyProtocol, tls };
+      const result = await this.#options.probe(one, signal);
       if (signal.aborted) return;
       this.#take(result);
       await sleep(this.#pauseMs(), signal);

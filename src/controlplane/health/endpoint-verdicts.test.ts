@@ -104,6 +104,36 @@ test("checks that are switched off leave the endpoint unchecked", async () => {
   expect(bench.checks).toBe(checks + 1);
 });
 
+test("checks of endpoints that speak TLS believe and show what traffic does, and others do not", async () => {
+  const seen = new Map<number, unknown>();
+  using verdicts = new EndpointVerdicts({
+    log: { info() {}, warn() {}, error() {} },
+    onVerdicts: () => {},
+    probe: async ({ port, tls }) => {
+      seen.set(port, tls);
+      return { isGood: true, ms: 1 };
+    },
+  });
+  const plain = upstream([1, 2], check);
+  const [one, other] = plain.endpoints;
+  const endpoints = [one, { ...other, isSecure: true }] as UpstreamSettings["endpoints"];
+  const tls = {
+    verify: "full",
+    ca: "CA",
+    serverName: "app.internal",
+    certificate: "id",
+    minVersion: "TLSv1.2",
+  } as const;
+  const pairs = [{ id: "id", cert: "CERT", key: "KEY" }];
+  verdicts.update([{ ...plain, endpoints, tls }], pairs);
+  await until(() => seen.size === 2);
+  const wanted = { verify: "full", ca: "CA", name: "app.internal", cert: "CERT", key: "KEY" };
+  expect([...seen].sort()).toEqual([
+    [1, undefined],
+    [2, wanted],
+  ]);
+});
+
 test("an operator's drain is told once, survives a change, and can be taken back", () => {
   using bench = new Bench();
   bench.verdicts.update([upstream([1])]);

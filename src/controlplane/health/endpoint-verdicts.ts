@@ -1,9 +1,10 @@
 import type { DrainTerms } from "../../core/drain-order.ts";
 import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import { formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
+import type { KeyPair } from "../../core/tls-settings.ts";
 import { formatDuration } from "../../kit/duration.ts";
 import type { EventLog } from "../event-log.ts";
-import { type CheckFigures, EndpointCheck, type Finding } from "./endpoint-check.ts";
+import { type CheckFigures, type CheckOf, EndpointCheck, type Finding } from "./endpoint-check.ts";
 import { type Probe, type ProbeResult, probe } from "./probe.ts";
 
 export type EndpointVerdictsOptions = {
@@ -57,7 +58,7 @@ export class EndpointVerdicts implements Disposable {
   }
 
   /** These upstreams are in force now. */
-  update(upstreams: readonly UpstreamSettings[]): void {
+  update(upstreams: readonly UpstreamSettings[], certificates: readonly KeyPair[] = []): void {
     const wanted = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
     const forgotten: EndpointVerdict[] = [];
     for (const [name, entries] of this.#upstreams) {
@@ -70,7 +71,7 @@ export class EndpointVerdicts implements Disposable {
       }
       if (entries.size === 0) this.#upstreams.delete(name);
     }
-    for (const upstream of upstreams) this.#updateOne(upstream);
+    for (const upstream of upstreams) this.#updateOne(upstream, probeTls(upstream, certificates));
     this.#inherited.clear();
     if (forgotten.length > 0) this.#options.onVerdicts(forgotten);
   }
@@ -101,7 +102,7 @@ export class EndpointVerdicts implements Disposable {
     this.#upstreams.clear();
   }
 
-  #updateOne({ name, endpoints, health }: UpstreamSettings): void {
+  #updateOne({ name, endpoints, health }: UpstreamSettings, tls: CheckOf["tls"]): void {
     const entries = this.#upstreams.get(name) ?? new Map<string, Entry>();
     this.#upstreams.set(name, entries);
     for (const endpoint of endpoints) {
@@ -110,11 +111,11 @@ export class EndpointVerdicts implements Disposable {
       const verdict = this.#inherited.get(`${name} ${address}`) ?? unchecked(name, address);
       const entry = entries.get(address) ?? { host, port, verdict, check: undefined };
       entries.set(address, entry);
-      this.#check(entry, health?.check);
+      this.#check(entry, health?.check && { ...health.check, ...(endpoint.isSecure === true ? { tls } : {}) });
     }
   }
 
-  #check(entry: Entry, settings: EndpointCheck["settings"] | undefined): void {
+  #check(entry: Entry, settings: CheckOf | undefined): void {
     if (settings === undefined) {
       if (entry.verdict.health === "unchecked") return;
       entry.check?.[Symbol.dispose]();
@@ -149,6 +150,18 @@ export class EndpointVerdicts implements Disposable {
     entry.verdict = verdict;
     this.#options.onVerdicts([verdict]);
   }
+}
+
+/** Checks believe whom traffic believes, and show what it shows. */
+function probeTls({ tls }: UpstreamSettings, certificates: readonly KeyPair[]): CheckOf["tls"] {
+  if (tls === undefined) return undefined;
+  const pair = certificates.find(({ id }) => id === tls.certificate);
+  return {
+    verify: tls.verify,
+    ...(tls.serverName === undefined ? {} : { name: tls.serverName }),
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
+  };
 }
 
 function unchecked(upstream: string, address: string): EndpointVerdict {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answering, ScriptedBackend } from "../../../test/support/scripted-backend.ts";
@@ -208,7 +208,43 @@ test("a server that closes at once, or never answers the Close, is not healthy",
   expect(await run(rude.port, websocket, 100)).toMatchObject({ isGood: false, why: "no good answer within 100 ms" });
 });
 
-test("https and secure websocket checks speak TLS, and take any certificate", async () => {
+describe("a check of an endpoint that traffic speaks TLS to", () => {
+  const ca = issueCertificate({ name: "ca", isAuthority: true });
+  const other = issueCertificate({ name: "other", isAuthority: true });
+  const pair = issueCertificate({ name: "app", hosts: ["app.internal", "127.0.0.1"], issuer: ca });
+  const shown = issueCertificate({ name: "gateway", issuer: ca });
+  const good = { verify: "full", ca: ca.cert, name: "app.internal" } as const;
+  const wrong = { ...good, name: "x.internal" } as const;
+  const cases = [
+    { is: "content with the right authority and name", tls: good, why: undefined },
+    { is: "content with the address that it connects to", tls: { verify: "full", ca: ca.cert }, why: undefined },
+    { is: "not content with another name", tls: wrong, why: "altnames" },
+    { is: "content with another name if that is wanted", tls: { ...wrong, verify: "ca" }, why: undefined },
+    { is: "not content with another authority", tls: { ...good, ca: other.cert }, why: "not accepted" },
+    { is: "never content with another authority", tls: { ...good, ca: other.cert, verify: "ca" }, why: "not accepted" },
+    { is: "content with anything if that is wanted", tls: { ...wrong, ca: other.cert, verify: "off" }, why: undefined },
+  ] as const;
+
+  test.each(cases)("is $is", async ({ tls, why }) => {
+    using server = Bun.serve({ port: 0, tls: pair, fetch: () => new Response("fine") });
+    const settings = { ...http, type: "https" } as const;
+    const one = { settings, host: "127.0.0.1", port: server.port ?? 0, timeoutMs: 2000, tls };
+    const result = await probe(one, never);
+    expect(result.isGood ? "" : result.why).toContain(why ?? "");
+    expect(result.isGood).toBe(why === undefined);
+  });
+
+  test("shows its certificate to one that asks", async () => {
+    const tls = { ...pair, ca: ca.cert, requestCert: true, rejectUnauthorized: true };
+    using server = Bun.serve({ port: 0, tls, fetch: () => new Response("fine") });
+    const settings = { ...http, type: "https" } as const;
+    const one = { settings, host: "127.0.0.1", port: server.port ?? 0, timeoutMs: 2000 };
+    expect(await probe({ ...one, tls: good }, never)).toMatchObject({ isGood: false });
+    expect(await probe({ ...one, tls: { ...good, ...shown } }, never)).toMatchObject({ isGood: true });
+  });
+});
+
+test("https and secure websocket checks of a port of its own speak TLS, and take any certificate", async () => {
   using server = Bun.serve({
     port: 0,
     tls: issueCertificate({ name: "app", hosts: ["app.example"] }),

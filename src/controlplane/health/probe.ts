@@ -1,10 +1,9 @@
-import { isIP } from "node:net";
 import type { ProbeSettings } from "../../core/health-settings.ts";
 import { type ProxyProtocol, proxyHeader } from "../../core/proxy-header.ts";
 import { authorityOf, formatAddress } from "../../core/snapshot.ts";
 import { after } from "../../kit/sleep.ts";
 import { readAnswerHead, readBody } from "./http-answer.ts";
-import { ProbeStream } from "./probe-stream.ts";
+import { ProbeStream, type ProbeTls } from "./probe-stream.ts";
 import { probeWebSocket } from "./websocket-probe.ts";
 
 /** What one probe has found, and how long it took (ms); `why` says what is wrong. */
@@ -19,6 +18,8 @@ export type Probe = {
   readonly port: number;
   readonly timeoutMs: number;
   readonly proxyProtocol?: ProxyProtocol | undefined;
+  /** How traffic speaks TLS to it; a port of its own for checks is not verified. `name` is the endpoint's host unless it is given. */
+  readonly tls?: (Omit<ProbeTls, "name"> & Partial<Pick<ProbeTls, "name">>) | undefined;
 };
 
 /** Probes an endpoint once; never rejects. An abort of `signal` ends it, as a failure. */
@@ -45,7 +46,7 @@ export async function probe(one: Probe, signal: AbortSignal): Promise<ProbeResul
   }
 }
 
-async function attempt({ settings, host, port, proxyProtocol }: Probe, signal: AbortSignal): Promise<void> {
+async function attempt({ settings, host, port, proxyProtocol, tls }: Probe, signal: AbortSignal): Promise<void> {
   // A port of its own for checks is told nothing.
   const isProxied = proxyProtocol !== undefined && settings.port === undefined;
   const preamble = isProxied ? { preamble: proxyHeader(proxyProtocol, undefined) } : {};
@@ -56,7 +57,9 @@ async function attempt({ settings, host, port, proxyProtocol }: Probe, signal: A
   }
   const authority = settings.host ?? authorityOf(formatAddress(to));
   const isTls = settings.type === "https" || (settings.type === "websocket" && settings.isSecure);
-  using stream = await ProbeStream.open(isTls ? { ...to, serverName: serverName(authority) } : to, signal);
+  const isVerified = tls !== undefined && settings.port === undefined;
+  const how = isVerified ? { name: authorityOf(host), ...tls } : { name: nameOf(authority), verify: "off" as const };
+  using stream = await ProbeStream.open(isTls ? { ...to, tls: how } : to, signal);
   if (settings.type === "websocket") await probeWebSocket(stream, settings, authority);
   else await probeHttp(stream, settings, authority);
 }
@@ -76,8 +79,7 @@ async function probeHttp(stream: ProbeStream, settings: HttpSettings, authority:
     throw new Error(`the body does not contain ${JSON.stringify(contains)}`);
 }
 
-/** The name without its port; empty for an address, which has no place in a TLS server name (RFC 6066 §3). */
-function serverName(authority: string): string {
-  const name = authority.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  return isIP(name) === 0 ? name : "";
+/** The name or address without its port. */
+function nameOf(authority: string): string {
+  return authority.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
