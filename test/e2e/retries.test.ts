@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Gateway } from "../../src/dataplane/gateway.ts";
+import { DeafPort } from "../support/deaf-port.ts";
 import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { header } from "../support/http-message.ts";
@@ -103,6 +104,39 @@ test("an upstream gets no more retries than its budget allows", async () => {
   expect(statuses.slice(0, 20).every((status) => status === 200)).toBe(true);
   const labels = { upstream: "app", result: "over_budget" };
   expect(figure(fixture.gateway, "causeway_upstream_retries_total", labels)).toBe(refused);
+});
+
+describe("an endpoint that does not accept", () => {
+  test("gives way to another one after timeouts.connect, for requests and handshakes", async () => {
+    await using deaf = await DeafPort.open();
+    await using good = ScriptedBackend.open(friendly);
+    const route = { timeouts: { connect: "200ms" } };
+    await using fixture = GatewayFixture.open({ to: [deaf, good], upstream: { ...turns, ejection: "off" }, route });
+    const statuses: number[] = [];
+    for (const ask of [request, request, handshake, handshake]) {
+      await using client = await fixture.connect();
+      client.write(ask());
+      statuses.push((await client.response()).status);
+    }
+    expect(statuses).toEqual([200, 200, 101, 101]);
+    const tries = fixture.records.flatMap((record) => ("tries" in record ? [record.tries] : []));
+    expect(tries.toSorted()).toEqual([1, 1, 2, 2]);
+  });
+
+  test("counts against the limit of connects meanwhile, and ends in 504 if there is no other one", async () => {
+    await using deaf = await DeafPort.open();
+    const route = { timeouts: { connect: "500ms" } };
+    await using fixture = GatewayFixture.open({ to: [deaf], upstream: { limits: { connects: 1 } }, route });
+    const first = await fixture.connect();
+    first.write(request());
+    await until(() => fixture.gateway.status().upstreams[0]?.endpoints[0]?.requests === 1);
+    const second = await fixture.connect();
+    second.write(handshake());
+    expect((await second.response()).status).toBe(503);
+    expect((await first.response()).status).toBe(504);
+    const labels = { upstream: "app", limit: "connects" };
+    expect(figure(fixture.gateway, "causeway_upstream_refused_total", labels)).toBe(1);
+  });
 });
 
 describe("limits of an upstream", () => {
