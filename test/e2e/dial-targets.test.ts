@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type ListenOptions }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { probe } from "../../src/controlplane/health/probe.ts";
+import { DeafPort } from "../support/deaf-port.ts";
 import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { header, readRequest } from "../support/http-message.ts";
@@ -113,6 +114,21 @@ test("a name with an address of each family is reached whichever of the two is l
     client.write(request());
     expect([host, (await client.response()).status]).toEqual([host, 200]);
     await app[Symbol.asyncDispose]();
+  }
+});
+
+test("a name is reached at once at the address that answers, though another one does not", async () => {
+  for (const [silent, good] of [
+    ["::1", "127.0.0.1"],
+    ["127.0.0.1", "::1"],
+  ] as const) {
+    await using deaf = await DeafPort.open(silent);
+    await using _app = await openApp({ host: good, port: deaf.port });
+    const upstream = { endpoints: [`localhost:${deaf.port}`] };
+    await using fixture = GatewayFixture.open({ upstream, route: { timeouts: { connect: "2s" } } });
+    const client = await fixture.connect();
+    client.write(request());
+    expect([good, (await client.response()).status]).toEqual([good, 200]);
   }
 });
 

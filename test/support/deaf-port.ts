@@ -16,15 +16,15 @@ export class DeafPort implements AsyncDisposable {
     this.#sockets = sockets;
   }
 
-  static async open(): Promise<DeafPort> {
-    const program = `console.log(Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }).port)`;
+  static async open(host = "127.0.0.1"): Promise<DeafPort> {
+    const program = `console.log(Bun.listen({ hostname: "${host}", port: 0, socket: { data() {} } }).port)`;
     const child = Bun.spawn([process.execPath, "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
     const { value } = await child.stdout.getReader().read();
     const port = Number(new TextDecoder().decode(value));
     child.kill("SIGSTOP");
     const sockets: Socket[] = [];
     for (let isFull = false; !isFull; ) {
-      const batch = Array.from({ length: 64 }, () => connect({ port, host: "127.0.0.1" }));
+      const batch = Array.from({ length: 64 }, () => connect({ port, host }));
       sockets.push(...batch);
       const opened = batch.map(
         (socket) => new Promise<boolean>((resolve) => socket.once("connect", () => resolve(true))),
