@@ -4,7 +4,8 @@ import type { ResumeSettings } from "../../core/snapshot.ts";
 import { Timer } from "../../kit/timer-wheel.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import { type Replacement, ResumableWire, type ResumeResult, type Resumer } from "../relay/resumable-wire.ts";
-import type { Lease, Upstream } from "../upstreams/upstream.ts";
+import type { Lease } from "../upstreams/lease.ts";
+import type { Upstream } from "../upstreams/upstream.ts";
 import type { ForwardParts } from "./forward.ts";
 import { openTunnel } from "./handshake.ts";
 

@@ -36,6 +36,46 @@ export function totalLoad(loads: Iterable<CircuitLoad>): CircuitLoad {
   return sum;
 }
 
+/** Endpoints that are full, and a limit that one of them has reached. */
+export type Full<E> = { readonly endpoints: ReadonlySet<E>; readonly limit: CircuitLimit };
+
+/** What holds where nothing is limited. */
+export const nothingFull: Full<never> = { endpoints: new Set<never>(), limit: "requests" };
+
+/** What is under way at the endpoints of an upstream, and how much of it may be. */
+export type Circuit<E> = {
+  readonly limits: CircuitLimits | undefined;
+  readonly endpointLimits: CircuitLimits | undefined;
+  readonly endpoints: readonly E[];
+  /** No longer configured, but still in use. */
+  readonly leaving: readonly E[];
+};
+
+/** Endpoints that may not get one more; or the limit of the upstream as a whole that is in the way. */
+export function findFull<E extends { readonly circuitLoad: CircuitLoad }>(
+  what: "sessions" | "requests",
+  { limits, endpointLimits, endpoints, leaving }: Circuit<E>,
+): Full<E> | CircuitLimit {
+  if (limits !== undefined) {
+    const inTheWay = limitInTheWay(
+      what,
+      totalLoad([...endpoints, ...leaving].map(({ circuitLoad }) => circuitLoad)),
+      limits,
+    );
+    if (inTheWay !== undefined) return inTheWay;
+  }
+  if (endpointLimits === undefined) return nothingFull;
+  const full = new Set<E>();
+  let limit: CircuitLimit = what;
+  for (const endpoint of endpoints) {
+    const inTheWay = limitInTheWay(what, endpoint.circuitLoad, endpointLimits);
+    if (inTheWay === undefined) continue;
+    limit = inTheWay;
+    full.add(endpoint);
+  }
+  return { endpoints: full, limit };
+}
+
 /** Nothing was sent. Nobody knows when there is room again, so those who come back are at least kept from coming back together. */
 export function upstreamFull(upstream: string, limit: CircuitLimit): GatewayError {
   const retryAfterSeconds = 1 + Math.floor(Math.random() * 5);

@@ -5,10 +5,11 @@ import type { UpstreamStatus } from "../../core/figures.ts";
 import { type EndpointSettings, formatAddress, type UpstreamSettings } from "../../core/snapshot.ts";
 import type { SharedMemory } from "../../kit/shared-memory.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
-import { type CircuitLimit, limitInTheWay, totalLoad, upstreamFull } from "./circuit.ts";
+import { type CircuitLimit, type Full, findFull, nothingFull, upstreamFull } from "./circuit.ts";
 import { CookieAffinity, type StickyCounts } from "./cookie-affinity.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { Asker } from "./key-source.ts";
+import { Lease } from "./lease.ts";
 import { LeaseCounts } from "./lease-counts.ts";
 import { Offer } from "./offer.ts";
 import type { Pooled } from "./pool.ts";
@@ -16,24 +17,6 @@ import { RetryBudget } from "./retry-budget.ts";
 import { SlowStart } from "./slow-start.ts";
 import { surplusOf } from "./surplus.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
-
-/** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
-export class Lease<Connection extends Pooled> implements Disposable {
-  readonly endpoint: Endpoint<Connection>;
-  readonly #what: "sessions" | "requests";
-  #isHeld = true;
-
-  constructor(endpoint: Endpoint<Connection>, what: "sessions" | "requests") {
-    this.endpoint = endpoint;
-    this.#what = what;
-    endpoint.count(what, 1);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#isHeld) this.endpoint.count(this.#what, -1);
-    this.#isHeld = false;
-  }
-}
 
 /** An endpoint is something else now than it was. */
 export type EndpointChange = {
@@ -299,27 +282,10 @@ export class Upstream<Connection extends Pooled> {
     return upstreamFull(this.name, limit);
   }
 
-  /** Those that may not get one more; or the limit of the upstream as a whole that is in the way. */
   #findFull(what: "sessions" | "requests"): Full<Endpoint<Connection>> | CircuitLimit {
     const { limits, endpointLimits } = this.#settings;
-    if (limits !== undefined) {
-      const inTheWay = limitInTheWay(
-        what,
-        totalLoad([...this.#endpoints, ...this.#leaving].map(({ circuitLoad }) => circuitLoad)),
-        limits,
-      );
-      if (inTheWay !== undefined) return inTheWay;
-    }
-    if (endpointLimits === undefined) return nothingFull;
-    const endpoints = new Set<Endpoint<Connection>>();
-    let limit: CircuitLimit = what;
-    for (const endpoint of this.#endpoints) {
-      const inTheWay = limitInTheWay(what, endpoint.circuitLoad, endpointLimits);
-      if (inTheWay === undefined) continue;
-      limit = inTheWay;
-      endpoints.add(endpoint);
-    }
-    return { endpoints, limit };
+    if (limits === undefined && endpointLimits === undefined) return nothingFull;
+    return findFull(what, { limits, endpointLimits, endpoints: this.#endpoints, leaving: this.#leaving });
   }
 
   #leave(endpoint: Endpoint<Connection>): void {
@@ -401,11 +367,6 @@ export class Upstream<Connection extends Pooled> {
     });
   }
 }
-
-/** Endpoints that are full, and a limit that one of them has reached. */
-type Full<E> = { readonly endpoints: ReadonlySet<E>; readonly limit: CircuitLimit };
-
-const nothingFull: Full<never> = { endpoints: new Set<never>(), limit: "requests" };
 
 /** What a choice is made by. */
 function choiceOf({ balance, sticky, zones, standbyBelow }: UpstreamSettings): object {
