@@ -151,6 +151,8 @@ export interface OpenExchange {
   /** The client is gone, or the exchange took too long: lets go of all it has borrowed. */
   abort(error: GatewayError): void;
   finish(outcome: Outcome): void;
+  /** Makes of a failure the gateway's own answer to it, in the place of one that cannot be given. */
+  refuse(thrown: unknown): ResponseReply;
   /** The client has its 101: its wire, and what it sent early, belong to the session from now on. */
   openSession(reply: TunnelReply, client: Wire, early: Parking): void;
 }

@@ -114,7 +114,7 @@ export class StreamExchange implements Receiver {
     try {
       if (open.isLast) this.#parts.onLast();
       if (reply.kind === "tunnel") this.#openSession(open, reply);
-      else this.#respond(open, reply);
+      else this.#respond(open, this.#isFalseConsent(reply) ? refuseConsent(open, reply) : reply);
     } catch (thrown) {
       this.#fail(open, thrown);
     }
@@ -141,6 +141,11 @@ export class StreamExchange implements Receiver {
     this.#stream.resume();
     this.#open = undefined;
     open.openSession(reply, this.#stream, this.#early ?? new Parking());
+  }
+
+  /** To a client of RFC 8441 every 2xx says that its WebSocket is open. */
+  #isFalseConsent({ status }: ResponseReply): boolean {
+    return this.#early !== undefined && status >= 200 && status < 300;
   }
 
   #respond(open: OpenExchange, reply: ResponseReply): void {
@@ -259,4 +264,10 @@ export class StreamExchange implements Receiver {
     this.#isPending = isPending;
     this.#parts.onPending(isPending);
   }
+}
+
+function refuseConsent(open: OpenExchange, { status, body }: ResponseReply): ResponseReply {
+  if (body !== undefined && !(body instanceof Uint8Array)) body.cancel();
+  const says = `the handshake was answered with ${status} and no WebSocket, which HTTP/2 cannot pass on`;
+  return open.refuse(new GatewayError("upstream_bad_handshake", says));
 }
