@@ -141,8 +141,8 @@ Exit codes: 0 drained, 1 taken back before or failed, 2 wrong use.
 
 Starts a new process for each worker, one after the other, which takes over its
 listeners, its open sessions and its idle connections; no session is closed and
-nothing that is sent is lost. If the new process does not come up, the old one
-serves on as if nothing had happened.
+nothing that is sent is lost. The control process follows. If a new process does
+not come up, the old one serves on as if nothing had happened.
 
 Sessions over TLS or HTTP/2 cannot be handed over: the old process stays for
 them, takes no new ones, and ends with the last of them.

@@ -17,9 +17,11 @@ import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import { explainListenFailure } from "../core/listen-address.ts";
 import { formatAddress, type Snapshot } from "../core/snapshot.ts";
+import { after } from "../kit/sleep.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
 import { controlMetrics } from "./control-metrics.ts";
-import { upgradeCommand } from "./upgrade-command.ts";
+import { replaceProcess } from "./replace-process.ts";
+import { tryOut, upgradeCommand } from "./upgrade-command.ts";
 import { programVersion } from "./version.ts";
 
 /** How long a metrics page waits for the worker, and this process for what those know that were there before. Milliseconds. */
@@ -28,6 +30,9 @@ const statusMs = 2000;
 
 /** More are not started on a machine of however many cores. */
 const mostWorkers = 64;
+
+/** How long the answer to an upgrade has to leave before this process is another one. Milliseconds. */
+const answerMs = 200;
 
 const firstLog: ControlSettings["log"] = { format: "auto", access: true, redactQuery: [] };
 
@@ -42,6 +47,8 @@ export type ControlOptions = {
    * is nothing to take over.
    */
   readonly identity?: string | undefined;
+  /** What `causeway run` was called with; given if this process can be replaced by another version of itself. */
+  readonly paths?: readonly string[];
 };
 
 /** The first configuration could not be put into force. */
@@ -295,11 +302,37 @@ export class ControlProcess implements AsyncDisposable {
       return { problem: this.#isUpgrading ? "an upgrade is under way" : "the gateway does not serve", isBusy: true };
     const found = upgradeCommand(binary);
     if ("problem" in found) return { ...found, isBusy: false };
+    const { command } = found;
+    const { paths } = this.#options;
     this.#isUpgrading = true;
     try {
-      return { reports: await workers.upgrade({ command: found.command, lingerMs }) };
+      const problem = paths === undefined ? undefined : await tryOut(command, paths);
+      if (problem !== undefined) return { problem, isBusy: false };
+      const reports = await workers.upgrade({ command, lingerMs });
+      const isReplaced = paths !== undefined && reports.every((report) => !("failed" in report));
+      if (isReplaced) after(answerMs, () => void this.#replace(command, paths));
+      return { reports, isControlReplaced: isReplaced };
     } finally {
       this.#isUpgrading = false;
+    }
+  }
+
+  /** Goes on as another program, which finds the workers as after a death of this one. Does not return. */
+  async #replace(command: readonly string[], paths: readonly string[]): Promise<void> {
+    this.#watching.abort();
+    this.#verdicts[Symbol.dispose]();
+    await this.#admin?.[Symbol.asyncDispose]();
+    const folder = this.#folder;
+    this.leave();
+    await folder?.giveUp();
+    this.log.info("control-replaced", `the control process goes on as ${command.join(" ")}`, { command });
+    await this.log.flush(1000);
+    try {
+      replaceProcess([...command, "run", ...paths]);
+    } catch (error) {
+      // The workers serve on, and wait for whoever is started next.
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.exit(1);
     }
   }
 

@@ -36,6 +36,7 @@ export async function run(args: readonly string[]): Promise<number> {
     startWorker: workerStarter(selfCommand(), { isTied }),
     streams: ownStreams(),
     identity: isTied ? undefined : identityOf(paths),
+    ...(isTied ? {} : { paths }),
   });
   process.on("uncaughtException", (error) => {
     process.stderr.write(`${error.stack ?? error.message}\n`);

@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
+import { within } from "../kit/sleep.ts";
 import { selfCommand } from "./self.ts";
 
 /** How another version of this program is called, or what stands against that. */
@@ -21,5 +22,23 @@ export function upgradeCommand(binary: string | undefined): UpgradeCommand {
     return { problem: `${binary} can be changed by other users` };
   } catch (error) {
     return { problem: `${binary} cannot be run: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+/** How long the other version may take to read the configuration (ms). */
+const tryMs = 10_000;
+
+/** What the other version has against the configuration of this one, if anything. */
+export async function tryOut(command: readonly string[], paths: readonly string[]): Promise<string | undefined> {
+  try {
+    const child = Bun.spawn([...command, "check", ...paths], { stdio: ["ignore", "pipe", "pipe"] });
+    const said = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    const code = await within(child.exited, tryMs, undefined);
+    if (code === 0) return undefined;
+    child.kill("SIGKILL");
+    const how = code === undefined ? `did not answer within ${tryMs / 1000} s` : `ended with exit code ${code}`;
+    return `causeway check of the new version ${how}: ${(await said).join("").trim()}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }

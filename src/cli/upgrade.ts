@@ -37,8 +37,11 @@ export async function upgrade(args: readonly string[]): Promise<number> {
     // The admin API is this very program.
     const answer = (await askAdmin({ ...adminPlace(values), answerMs }, `/api/upgrade?${query}`, "POST")) as {
       items: readonly Upgraded[];
+      isControlReplaced: boolean;
     };
-    process.stdout.write(values.json === true ? `${JSON.stringify(answer)}\n` : answer.items.map(inWords).join(""));
+    if (values.json === true) process.stdout.write(`${JSON.stringify(answer)}\n`);
+    else process.stdout.write(answer.items.map(inWords).join(""));
+    if (values.json !== true && answer.isControlReplaced) process.stdout.write("the control process follows\n");
     return 0;
   } catch (error) {
     if (!(error instanceof AdminFailure)) throw error;

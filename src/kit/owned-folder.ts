@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive, markOfSelf } from "./process-mark.ts";
+import { isAlive, markOfNobody, markOfSelf } from "./process-mark.ts";
 
 /** The file that says whose a folder is, and how the names of those begin that say who else uses it. */
 const ownerFile = "owner";
@@ -58,6 +58,12 @@ export class OwnedFolder implements Disposable {
   /** The folder stays when this process ends. */
   leave(): void {
     process.off("exit", this.#removeAtExit);
+  }
+
+  /** The folder stays and waits for another owner, which may be this very process as another program. */
+  giveUp(): void {
+    this.leave();
+    writeFileSync(join(this.path, ownerFile), markOfNobody());
   }
 
   [Symbol.dispose](): void {

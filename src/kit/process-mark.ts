@@ -5,6 +5,11 @@ export function markOfSelf(): string {
   return `${process.pid} ${startOf(process.pid)?.startedAt ?? ""} ${pidNamespace()}`;
 }
 
+/** The mark of a process that is dead, though this one has its number. */
+export function markOfNobody(): string {
+  return `${process.pid} 0 ${pidNamespace()}`;
+}
+
 /** The number of the process that made a mark, or undefined if it is no mark. */
 export function pidOf(mark: string): number | undefined {
   const [pid = ""] = mark.split(" ");

@@ -63,7 +63,7 @@ export function sampleSession(more: Partial<SessionSummary> & { readonly id: str
 export class FakeView implements ControlView {
   readonly version = "0.0.0-test";
   /** What an upgrade comes to. */
-  upgraded: UpgradeOutcome = { reports: [] };
+  upgraded: UpgradeOutcome = { reports: [], isControlReplaced: false };
   readonly upgradesAsked: UpgradeRequest[] = [];
   sessions: SessionSummary[] = [];
   asked: Question[] = [];

@@ -28,12 +28,17 @@ const worker = z
   })
   .openapi("UpgradedWorker");
 
+const answer = z.object({
+  items: z.array(worker),
+  isControlReplaced: z.boolean().openapi({ description: "the control process is replaced right after this answer" }),
+});
+
 const upgradeRoute = createRoute({
   method: "post",
   path: "/api/upgrade",
   summary: "Hand all sessions over to new worker processes, one worker after the other",
   request: { query },
-  responses: { 200: json(z.object({ items: z.array(worker) }), "All workers are new"), ...orFailure },
+  responses: { 200: json(answer, "All workers are new"), ...orFailure },
 });
 
 /** Handing over to new processes of this program, or of another version of it. */
@@ -53,6 +58,6 @@ export function addUpgradeRoutes(app: OpenAPIHono, view: ControlView): void {
         `worker ${report.worker} serves on as it was: ${report.failed}${before}`,
       );
     }
-    return context.json({ items }, 200);
+    return context.json({ items, isControlReplaced: outcome.isControlReplaced }, 200);
   });
 }

@@ -38,9 +38,9 @@ export type ControlView = {
 /** Which program takes over (the one that runs unless given), and how long a worker stays for what it cannot hand over (ms). */
 export type UpgradeRequest = { readonly binary: string | undefined; readonly lingerMs: number };
 
-/** What became of each worker; or why nothing was begun, because another upgrade is under way if `isBusy`. */
+/** What became of each worker, and whether the control process is replaced next; or why nothing was begun, because another upgrade is under way if `isBusy`. */
 export type UpgradeOutcome =
-  | { readonly reports: readonly UpgradeReport[] }
+  | { readonly reports: readonly UpgradeReport[]; readonly isControlReplaced: boolean }
   | { readonly problem: string; readonly isBusy: boolean };
 
 /** The workers as the admin API sees them. */

@@ -58,6 +58,12 @@ export class RuntimeFolder implements AsyncDisposable {
     this.#folder.leave();
   }
 
+  /** The folder stays, and the next control process may come at once. */
+  async giveUp(): Promise<void> {
+    await this.#sweeping;
+    this.#folder.giveUp();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sweeping;
     this.#folder[Symbol.dispose]();
