@@ -122,6 +122,18 @@ test("peak-ewma: of two with as much to do, the quicker one is chosen", () => {
   expect(counts(balancer, offered, 100)).toEqual([0, 100]);
 });
 
+test("peak-ewma: one that nothing is known of is tried, and one that is asked and does not answer is not asked again", () => {
+  const balancer = new TwoChoices<Peer>(latencyCost, seeded());
+  const offered = peers([100, 100]);
+  const [silent] = offered;
+  if (silent !== undefined) silent.latencyMs = 0;
+  balancer.offer(offered);
+  // Now and then one is drawn twice.
+  expect(counts(balancer, offered, 100)[0]).toBeGreaterThan(95);
+  if (silent !== undefined) silent.load = 1;
+  expect(counts(balancer, offered, 100)[0]).toBeLessThan(5);
+});
+
 for (const name of ["least-sessions", "round-robin"]) {
   test(`${name}: those that are equal come in turn`, () => {
     const balancer = makers[name]?.() as Balancer<Peer>;

@@ -66,7 +66,12 @@ export function loadCost(candidate: Candidate): number {
   return candidate.load / candidate.share;
 }
 
+/** What an endpoint counts as that has not answered yet (ms). */
+const silentMs = 1000;
+
 /** How long a further exchange would take, roughly: the latency of late, for this one and for each that is under way. */
-export function latencyCost(candidate: Candidate, usual: number): number {
-  return candidate.latencyMs * (1 + (candidate.load * usual) / candidate.share);
+export function latencyCost({ latencyMs, load, share }: Candidate, usual: number): number {
+  // Who has something to do and never answered must not look quick.
+  const ms = latencyMs === 0 && load > 0 ? silentMs : latencyMs;
+  return ms * (1 + (load * usual) / share);
 }
