@@ -11,6 +11,7 @@ import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { Admission } from "./admission.ts";
 import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
+import { ChangeDrains } from "./change-drains.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Departure } from "./departure.ts";
 import { Drain } from "./drain.ts";
@@ -29,7 +30,6 @@ import { Descriptors } from "./net/descriptors.ts";
 import { Rebalancing } from "./rebalancing.ts";
 import type { Session } from "./relay/session.ts";
 import { addressOf } from "./request-identity.ts";
-import { diffRoutes } from "./route-diff.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { Takeover } from "./takeover.ts";
@@ -96,6 +96,7 @@ export class Gateway implements AsyncDisposable {
   readonly #listeners = new Map<string, Listener>();
   readonly #endpointDrains: EndpointDrains;
   readonly #drainOrders: DrainOrders;
+  readonly #changeDrains: ChangeDrains;
   readonly #rebalancing: Rebalancing;
   readonly #housekeeping: Timer;
   #tables: CertificateTables = new Map();
@@ -108,6 +109,7 @@ export class Gateway implements AsyncDisposable {
     this.#descriptors = options.descriptors ?? Descriptors.ofProcess();
     this.#endpointDrains = new EndpointDrains({ sessions: this.sessions, wheel: this.#wheel });
     this.#drainOrders = new DrainOrders({ sessions: this.sessions, wheel: this.#wheel });
+    this.#changeDrains = new ChangeDrains({ sessions: this.sessions, wheel: this.#wheel });
     this.#desk = new ExchangeDesk({
       wheel: this.#wheel,
       sessions: this.sessions,
@@ -116,7 +118,10 @@ export class Gateway implements AsyncDisposable {
       admission: new Admission(options.memory),
       ...(options.onRecord === undefined ? {} : { onRecord: options.onRecord }),
       ...(onFault === undefined ? {} : { onFault }),
-      onSessionOpen: (session) => this.#endpointDrains.add(session),
+      onSessionOpen: (session) => {
+        this.#endpointDrains.add(session);
+        this.#changeDrains.add(session);
+      },
       onSessionEnd: (session, end, ageMs) =>
         this.#upstreams.sessionEnded(session.identity, { isLost: end.reason === "upstream_lost", ageMs }),
     });
@@ -188,16 +193,17 @@ export class Gateway implements AsyncDisposable {
   }
 
   #commit({ snapshot, compiled, tables, dials, fresh, terms }: Change): void {
-    const before = this.#compiled.routes;
+    const before = { routes: this.#compiled.routes, listeners: [...this.#listeners.keys()] };
     this.#compiled = compiled;
     this.#tables = tables;
-    this.#takeOver(snapshot.listeners, fresh, terms);
+    this.#takeOver(snapshot.listeners, fresh);
     this.#retireDrained();
     this.#endpointDrains.terms = terms.drain;
     this.#rebalancing.terms = terms.drain;
     this.#upstreams.cookieKey = snapshot.cookieKey;
     this.#upstreams.update(snapshot.upstreams, dials);
-    this.#endSessions({ before, after: snapshot.routes, terms });
+    const after = { routes: snapshot.routes, listeners: snapshot.listeners.map(({ name }) => name) };
+    this.#changeDrains.apply({ revision: snapshot.revision, before, after, terms: terms.drain });
     this.#limits.retain(new Set(snapshot.routes.map((route) => route.name)));
   }
 
@@ -292,7 +298,7 @@ export class Gateway implements AsyncDisposable {
     this.#inherited = [];
     if ("issue" in opened) return [opened.issue];
     this.#tables = tables;
-    this.#takeOver(snapshot.listeners, opened.fresh, defaultTerms);
+    this.#takeOver(snapshot.listeners, opened.fresh);
     return [];
   }
 
@@ -406,13 +412,12 @@ export class Gateway implements AsyncDisposable {
     });
   }
 
-  #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>, terms: ApplyTerms): void {
+  #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>): void {
     const names = new Set(wanted.map((settings) => settings.name));
     for (const [name, listener] of this.#listeners) {
       if (names.has(name) && !fresh.has(name)) continue;
       listener.close();
       this.#listeners.delete(name);
-      if (!names.has(name)) this.#drainSessions((session) => session.listener === name, terms);
     }
     for (const settings of wanted)
       this.#listeners.get(settings.name)?.update(settings, this.#tables.get(settings.name));
@@ -426,22 +431,6 @@ export class Gateway implements AsyncDisposable {
       if (this.#drainOrders.concernListener(name)) listener.retire();
       else listener.unretire();
     }
-  }
-
-  #endSessions(change: { before: readonly RouteSettings[]; after: readonly RouteSettings[]; terms: ApplyTerms }): void {
-    const { drain, close } = diffRoutes(change.before, change.after);
-    const { code, reason } = change.terms.drain;
-    if (close.size > 0) {
-      for (const session of [...this.sessions]) {
-        if (close.has(session.identity.route)) session.close({ reason: "config", code, text: reason });
-      }
-    }
-    if (drain.size > 0) this.#drainSessions(({ route }) => drain.has(route), change.terms);
-  }
-
-  #drainSessions(isMeant: (identity: { route: string; listener: string }) => boolean, terms: ApplyTerms): void {
-    const drain = new Drain({ plan: terms.drain, why: "config", wheel: this.#wheel });
-    for (const session of this.sessions) if (isMeant(session.identity)) drain.add(session);
   }
 
   #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {

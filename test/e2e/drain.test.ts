@@ -8,6 +8,7 @@ import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
 function yaml(app: WsApp, drain: string): string {
   return `
+workers: 2
 admin: { address: "127.0.0.1:0" }
 log: { format: json }
 drain: ${drain}
