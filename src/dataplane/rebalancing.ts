@@ -36,10 +36,15 @@ export class Rebalancing {
     for (const upstream of upstreams) {
       const { rebalance } = upstream;
       if (rebalance === undefined || rebalance.isDryRun) continue;
-      let left = Math.ceil((rebalance.perSecond * forMs) / 1000);
-      for (const { address, count } of upstream.surplus) {
+      const { surplus } = upstream;
+      const all = surplus.reduce((sum, { count }) => sum + count, 0);
+      const most = Math.ceil((rebalance.perSecond * forMs) / 1000);
+      let left = most;
+      for (const { address, count } of surplus) {
         if (count === 0) continue;
-        const closed = this.#close({ upstream: upstream.name, address, count, most: left }, forMs);
+        // Each endpoint gives in proportion to what it has too much.
+        const part = Math.min(left, Math.ceil((most * count) / all));
+        const closed = this.#close({ upstream: upstream.name, address, count, most: part }, forMs);
         left -= closed;
         upstream.rebalanced += closed;
       }
