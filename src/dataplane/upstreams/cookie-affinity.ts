@@ -28,8 +28,9 @@ export class CookieAffinity<E extends Addressed> {
   readonly counts: StickyCounts;
   readonly #options: CookieAffinityOptions;
   readonly #values = new WeakMap<E, string>();
-  /** By their marks. */
-  #usable: ReadonlyMap<string, E> = new Map();
+  #usable: readonly E[] = [];
+  /** By their marks; made when it is needed, since many endpoints may change at a time. */
+  #byMark: ReadonlyMap<string, E> | undefined;
 
   constructor(options: CookieAffinityOptions) {
     this.#options = options;
@@ -38,14 +39,16 @@ export class CookieAffinity<E extends Addressed> {
 
   /** Those that take something new, or would. */
   set usable(endpoints: readonly E[]) {
-    this.#usable = new Map(endpoints.map((endpoint) => [markIn(this.#valueOf(endpoint)), endpoint]));
+    this.#usable = endpoints;
+    this.#byMark = undefined;
   }
 
   /** The endpoint that an exchange belongs to, if it is usable. */
   find(asker: Asker): E | undefined {
     const value = cookieValue(asker.headers, this.#options.cookie.name);
     if (value === undefined) return undefined;
-    const endpoint = this.#usable.get(markIn(value));
+    this.#byMark ??= new Map(this.#usable.map((endpoint) => [markIn(this.#valueOf(endpoint)), endpoint]));
+    const endpoint = this.#byMark.get(markIn(value));
     return endpoint !== undefined && isEqual(value, this.#valueOf(endpoint)) ? endpoint : undefined;
   }
 
