@@ -82,6 +82,14 @@ export type Hello = {
   readonly succeeds?: { readonly pid: number; readonly mark: string };
 };
 
+/** How a worker that lingers beside its successor is called, and how guests of the folder are that linger. */
+export function lingeringName(worker: string, pid: number): string {
+  return `${worker}-${pid}`;
+}
+
+/** How guests of the folder of the control socket are named, before their id: workers, and those that linger. */
+export const guestPrefixes = { worker: "worker-", lingering: "lingering-" } as const;
+
 /** The name of the file that all workers map, in the folder of the control socket. */
 export const sharedFileName = "counts";
 

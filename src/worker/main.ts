@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { sharedFileName } from "../core/worker-protocol.ts";
+import { guestPrefixes, sharedFileName } from "../core/worker-protocol.ts";
 import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
@@ -29,7 +29,7 @@ export async function runWorker(args: readonly string[]): Promise<number> {
     return 2;
   }
   const folder = dirname(control);
-  const guest = `worker-${id}`;
+  const guest = `${guestPrefixes.worker}${id}`;
   const memory = { path: join(folder, sharedFileName), region: Number(region) };
   const options = { control, id, memory, isTied };
   // Until a successor serves, its predecessor is the worker that the folder knows.

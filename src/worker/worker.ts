@@ -8,6 +8,8 @@ import {
   type Answer,
   type DrainPlan,
   type FromWorker,
+  guestPrefixes,
+  lingeringName,
   type Question,
   type SnapshotTerms,
   type ToWorker,
@@ -15,6 +17,7 @@ import {
 } from "../core/worker-protocol.ts";
 import { Gateway, type PreparedSnapshot } from "../dataplane/gateway.ts";
 import { counted } from "../kit/counted.ts";
+import { quitFolder, visitFolder } from "../kit/owned-folder.ts";
 import { markOfSelf } from "../kit/process-mark.ts";
 import { sleep } from "../kit/sleep.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
@@ -58,6 +61,7 @@ export class Worker {
   #drains: readonly DrainOrder[] = [];
   #predecessor: number | undefined;
   #hasSuccessor = false;
+  #isLingering = false;
 
   private constructor(options: WorkerOptions) {
     this.#options = options;
@@ -116,7 +120,7 @@ export class Worker {
     this.#send({
       type: "hello",
       protocol: workerProtocol,
-      worker: this.#options.id,
+      worker: this.#isLingering ? lingeringName(this.#options.id, process.pid) : this.#options.id,
       pid: process.pid,
       revision: this.#gateway.revision,
       listeners: this.#gateway.listeners,
@@ -283,7 +287,13 @@ export class Worker {
       this.#send({ type: "upgrade-failed", says: error instanceof Error ? error.message : String(error) });
       return;
     }
+    const folder = dirname(control);
+    const guest = `${guestPrefixes.lingering}${lingeringName(id, process.pid)}`;
+    this.#isLingering = true;
+    // The next control process shall know of it too.
+    visitFolder(folder, guest);
     await this.#linger(lingerMs);
+    quitFolder(folder, guest);
   }
 
   /** Stays for the sessions that cannot go to another process. */

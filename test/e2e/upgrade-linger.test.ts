@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { RawClient } from "../support/raw-client.ts";
-import { RunningGateway } from "../support/running-gateway.ts";
+import { RunningGateway, type RunningOptions } from "../support/running-gateway.ts";
 import { signedPair } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
 import { until } from "../support/until.ts";
@@ -8,7 +8,7 @@ import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
 type Worker = { readonly id: string; readonly pid: number; readonly state: string; readonly sessions: number | null };
 
-const gatewayFor = (app: WsApp, certificate: object): Promise<RunningGateway> =>
+const gatewayFor = (app: WsApp, certificate: object, how: RunningOptions = {}): Promise<RunningGateway> =>
   RunningGateway.open(
     JSON.stringify({
       admin: { address: "127.0.0.1:0" },
@@ -22,6 +22,7 @@ const gatewayFor = (app: WsApp, certificate: object): Promise<RunningGateway> =>
       upstreams: { app: { endpoints: [`127.0.0.1:${app.port}`] } },
       routes: { all: { to: "app" } },
     }),
+    how,
   );
 
 const workersOf = async (gateway: RunningGateway): Promise<readonly Worker[]> =>
@@ -122,3 +123,26 @@ test("a request that is under way is answered by the old process, and its connec
   client.end();
   await slow.stop(true);
 });
+
+test("a process that lingers is found, shown and told by the control process that follows", async () => {
+  using files = TlsFiles.make();
+  await using app = await WsApp.open(echo);
+  const certificate = files.add("site", signedPair({ name: "site", hosts: ["127.0.0.1"] }));
+  await using gateway = await gatewayFor(app, certificate, { isTied: false });
+  const peers = [
+    await WsPeer.open(portOf(gateway, "secure"), { isSecure: true }),
+    await WsPeer.open(portOf(gateway, "secure"), { isSecure: true }),
+  ];
+  const pid = gateway.ready.workerPid;
+  for (let round = 2; round <= 3; round++) {
+    expect((await gateway.admin("/api/upgrade", "POST")).status).toBe(200);
+    await until(() => gateway.lines.filter(({ event }) => event === "ready").length === round);
+    expect(await workersOf(gateway)).toMatchObject([
+      { id: "1", state: "serving", sessions: 0 },
+      { id: `1-${pid}`, pid, state: "lingering", sessions: 2 },
+    ]);
+  }
+  expect((await gateway.admin(`/api/sessions?code=4003&route=all`, "DELETE")).body).toEqual({ closed: 2 });
+  for (const peer of peers) expect((await peer.untilEnd()).code).toBe(4003);
+  await until(async () => (await workersOf(gateway)).length === 1);
+}, 30_000);

@@ -5,6 +5,7 @@ import {
   type DrainPlan,
   type FromWorker,
   type Hello,
+  lingeringName,
   type Question,
   type SnapshotTerms,
   type ToWorker,
@@ -173,7 +174,8 @@ export class WorkerKeeper {
   linger(): void {
     this.#state = "lingering";
     this.#restarts = this.#restartsBefore = 0;
-    this.#id = `${this.#id}-${this.pid ?? 0}`;
+    const before = this.#upgrade === undefined ? undefined : lingeringName(this.#id, this.#upgrade.pid);
+    this.#id = before ?? this.#id;
     this.#stop.abort();
   }
 
@@ -249,7 +251,7 @@ export class WorkerKeeper {
     this.#region ??= hello.region;
     this.#revision = hello.revision;
     this.#listeners = hello.listeners;
-    if (hello.revision > 0) this.#serves();
+    if (hello.revision > 0 && this.#state === "starting") this.#serves();
     this.#options.listener.onCall(this);
     return true;
   }

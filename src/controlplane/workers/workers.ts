@@ -13,6 +13,7 @@ import type {
   SnapshotTerms,
   ToWorker,
 } from "../../core/worker-protocol.ts";
+import { guestPrefixes } from "../../core/worker-protocol.ts";
 import type { Backoff } from "../../kit/backoff.ts";
 import { counted } from "../../kit/counted.ts";
 import { sleep, within } from "../../kit/sleep.ts";
@@ -32,7 +33,9 @@ const survivorMs = 5000;
 /** How long a successor that has taken over may take to call (ms), and how often that is looked at. */
 const successorMs = 5000;
 const lookMs = 5;
-const guestPrefix = "worker-";
+
+/** A process that is there already, and how often those before it were started anew. */
+type FoundProcess = { readonly process: WorkerProcess; readonly restarts: number };
 
 /** Who hears what becomes of snapshots and what workers report. */
 export type WorkersListener = {
@@ -217,21 +220,30 @@ export class Workers implements AsyncDisposable {
   async #adopt(): Promise<void> {
     const { folder, log } = this.#options;
     for (const guest of folder.survivors) {
-      const survivor = guest.name.startsWith(guestPrefix) ? adoptWorker(guest) : undefined;
-      if (survivor !== undefined) this.#keep(guest.name.slice(guestPrefix.length), { process: survivor, restarts: 0 });
+      const process = adoptWorker(guest);
+      if (process === undefined) continue;
+      const [, kind, id = ""] = /^([a-z]+-)(.+)$/.exec(guest.name) ?? [];
+      if (kind === guestPrefixes.worker) this.#keep(id, { process, restarts: 0 });
+      else if (kind === guestPrefixes.lingering) this.#letLinger(this.#newKeeper(id, { process, restarts: 0 }));
     }
     if (this.#keepers.length === 0) return;
     await within(this.#everyoneCalled.promise, survivorMs, undefined);
-    const found = this.#keepers.filter(({ isLinked }) => isLinked);
+    const found = this.all.filter(({ isLinked }) => isLinked);
     // Of those that died meanwhile nothing is to be counted any more.
     this.#memory.keepOnly(new Set(found.flatMap(({ region }) => region ?? [])));
     const workers = found.map(({ id, pid, revision }) => ({ worker: id, pid, revision }));
     log.info("workers-adopted", `${found.length} workers of the control process before this one serve on`, { workers });
   }
 
-  #keep(id: string, found?: { readonly process: WorkerProcess; readonly restarts: number }): WorkerKeeper {
+  #keep(id: string, found?: FoundProcess): WorkerKeeper {
+    const keeper = this.#newKeeper(id, found);
+    this.#keepers = [...this.#keepers, keeper].sort((one, other) => Number(one.id) - Number(other.id));
+    return keeper;
+  }
+
+  #newKeeper(id: string, found?: FoundProcess): WorkerKeeper {
     const { folder, start, log, backoff } = this.#options;
-    const keeper = new WorkerKeeper({
+    return new WorkerKeeper({
       id,
       control: folder.socketPath,
       memory: this.#memory,
@@ -246,8 +258,6 @@ export class Workers implements AsyncDisposable {
         onMessage: (from, message) => this.#onMessage(from, message),
       },
     });
-    this.#keepers = [...this.#keepers, keeper].sort((one, other) => Number(one.id) - Number(other.id));
-    return keeper;
   }
 
   #retireSurplus(): void {
@@ -287,19 +297,24 @@ export class Workers implements AsyncDisposable {
   #succeed(link: WorkerLink, hello: Hello): WorkerKeeper | undefined {
     const before = this.#keepers.find((keeper) => keeper.isSucceededBy(hello));
     if (before === undefined || hello.succeeds === undefined) return undefined;
-    const survivor = adoptWorker({ name: `${guestPrefix}${hello.worker}`, mark: hello.succeeds.mark });
+    const survivor = adoptWorker({ name: `${guestPrefixes.worker}${hello.worker}`, mark: hello.succeeds.mark });
     if (survivor === undefined) return undefined;
     const { restarts } = before;
-    before.linger();
     this.#kept.forget(hello.worker);
     this.#keepers = this.#keepers.filter((keeper) => keeper !== before);
-    this.#surplus.add(before);
-    void before.gone.then(() => {
-      this.#surplus.delete(before);
-      this.#kept.keep(before.id);
-    });
+    this.#letLinger(before);
     const successor = this.#keep(hello.worker, { process: survivor, restarts });
     return successor.greet(link, hello) ? successor : undefined;
+  }
+
+  /** Stays until its last session has ended. */
+  #letLinger(keeper: WorkerKeeper): void {
+    keeper.linger();
+    this.#surplus.add(keeper);
+    void keeper.gone.then(() => {
+      this.#surplus.delete(keeper);
+      this.#kept.keep(keeper.id);
+    });
   }
 
   /** Hands each worker over to a successor, one after the other, until one of them fails. */
@@ -333,7 +348,7 @@ export class Workers implements AsyncDisposable {
   #onCall(caller: WorkerKeeper): void {
     const { greeting } = this.#options;
     for (const message of greeting?.() ?? []) caller.send(message);
-    if (this.#keepers.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
+    if (this.all.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
     void this.#work();
   }
 
