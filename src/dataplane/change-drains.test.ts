@@ -96,16 +96,32 @@ test("what comes back before the end keeps the sessions that are left", () => {
   expect(half).toBeLessThan(60);
 });
 
-test("a session that opens after its route or listener has gone ends too, and one of the new revision does not", () => {
-  const after = grounds({ feed }, ["web"]);
-  drains.apply({ revision: 2, before, after, terms });
+test("a session that opens after its route or listener has gone ends too, and no other one", () => {
+  drains.apply({ revision: 2, before, after: grounds({ feed }, ["web"]), terms });
   wheel.advance(windowMs * 2);
   const late = [...open(1, { route: "chat", listener: "web" }), ...open(1, { route: "feed", listener: "old" })];
-  const fresh = [
-    ...open(1, { route: "feed", listener: "web" }),
-    ...open(1, { route: "chat", listener: "web", revision: 2 }),
-  ];
+  const fresh = open(1, { route: "feed", listener: "web" });
   for (const { session } of [...late, ...fresh]) drains.add(session);
-  wheel.advance(windowMs * 2 + 100);
-  expect([...late, ...fresh].map(({ session }) => session.isClosing)).toEqual([true, true, false, false]);
+  wheel.advance(windowMs * 3 + 100);
+  expect([...late, ...fresh].map(({ session }) => session.isClosing)).toEqual([true, true, false]);
+});
+
+test("a session that opens after its route has changed is closed if the change does that, and one of the new revision is not", () => {
+  drains.apply({ revision: 2, before, after: grounds({ chat: { ...chat, onChange: "close" }, feed }), terms });
+  const late = [1, 2].flatMap((revision) => open(1, { route: "chat", listener: "web", revision }));
+  for (const { session } of late) drains.add(session);
+  expect(late.map(({ session }) => session.isClosing)).toEqual([true, false]);
+});
+
+test("a session that comes from another process, where its route had gone, ends within the window", () => {
+  const now = grounds({ feed });
+  drains.apply({ revision: 5, before: { routes: [], listeners: [] }, after: now, terms });
+  const [orphan, other] = [
+    ...open(1, { route: "chat", listener: "web" }),
+    ...open(1, { route: "feed", listener: "web" }),
+  ];
+  for (const { session } of [orphan, other].filter((bench) => bench !== undefined)) drains.add(session);
+  expect(orphan?.session.isClosing).toBe(false);
+  wheel.advance(windowMs + 100);
+  expect([orphan?.session.isClosing, other?.session.isClosing]).toEqual([true, false]);
 });

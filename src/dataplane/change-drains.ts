@@ -36,6 +36,10 @@ export class ChangeDrains {
   readonly #options: ChangeDrainsOptions;
   /** By `route name` and `listener name`. */
   readonly #endings = new Map<string, Ending>();
+  /** What is there now. */
+  #routes: ReadonlySet<string> = new Set();
+  #listeners: ReadonlySet<string> = new Set();
+  #terms: DrainTerms | undefined;
 
   constructor(options: ChangeDrainsOptions) {
     this.#options = options;
@@ -46,6 +50,9 @@ export class ChangeDrains {
     for (const { name } of after.routes) this.#keep(`route ${name}`);
     for (const name of after.listeners) this.#keep(`listener ${name}`);
     const stay = new Set(after.routes.map(({ name }) => name));
+    this.#routes = stay;
+    this.#listeners = new Set(after.listeners);
+    this.#terms = terms;
     const { drain, close } = diffRoutes(before.routes, after.routes);
     for (const name of drain) this.#begin(`route ${name}`, { revision, terms, isGone: !stay.has(name) }, "drain");
     for (const name of close) this.#begin(`route ${name}`, { revision, terms, isGone: !stay.has(name) }, "close");
@@ -54,13 +61,18 @@ export class ChangeDrains {
     }
   }
 
-  /** A session that opens on what has gone meanwhile. */
+  /** A session that opens on what has gone meanwhile, or that comes from another process where that was under way. */
   add(session: Session): void {
-    if (this.#endings.size === 0) return;
-    for (const key of keysOf(session)) {
-      const ending = this.#endings.get(key);
-      if (ending !== undefined && session.identity.revision < ending.revision) end(session, ending);
+    const { route, listener, revision } = session.identity;
+    if (this.#endings.size > 0) {
+      const endings = keysOf(session).flatMap((key) => this.#endings.get(key) ?? []);
+      const meant = endings.filter((ending) => revision < ending.revision);
+      for (const ending of meant) end(session, ending);
+      if (meant.length > 0) return;
     }
+    const terms = this.#terms;
+    if (terms === undefined || (this.#routes.has(route) && this.#listeners.has(listener))) return;
+    new Drain({ plan: terms, why: "config", wheel: this.#options.wheel }).add(session);
   }
 
   #begin(key: string, about: Omit<Ending, "drain" | "over">, how: "drain" | "close"): void {
