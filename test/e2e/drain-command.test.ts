@@ -41,10 +41,11 @@ async function refusal(port: number, path: string) {
   const client = await RawClient.open(port);
   const askedAt = performance.now();
   const response = await client.write(handshake({ target: path })).response();
+  const ms = performance.now() - askedAt;
   const { status } = response;
   await client.untilEnd();
   const wait = Number(header(response, "retry-after"));
-  return { status, code: errorCode(response), wait, ms: performance.now() - askedAt };
+  return { status, code: errorCode(response), wait, ms };
 }
 
 /** The largest distance between a sample and the uniform distribution on `windowMs` (Kolmogorov-Smirnov). */
