@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { serveChat } from "../../examples/chat/app.ts";
 import type { RunningExample } from "../../examples/shared/example.ts";
 import { hasChromium, TestBrowser } from "../support/browser.ts";
+import { enterChat, instance, say, shown } from "../support/chat-page.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { requires } from "../support/requires.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
@@ -44,32 +45,6 @@ class ChatSite implements AsyncDisposable {
   }
 }
 
-/** Opens the chat as somebody new, under a name. */
-async function enter(url: string, name: string): Promise<Page> {
-  const page = await browser.newUser(url);
-  await page.waitForSelector("#status[data-state=good]");
-  await page.fill("#name", name);
-  await page.locator("#name-form button").click();
-  await page.waitForSelector("#text:enabled");
-  return page;
-}
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.fill("#text", text);
-  await page.locator("#text-form button").click();
-}
-
-async function instance(page: Page): Promise<string> {
-  return (await page.locator("#instance").textContent()) ?? "";
-}
-
-/** What the page shows of a message once it is there: who, and what. */
-async function shown(page: Page, text: string): Promise<string> {
-  const line = page.locator("#log li", { hasText: text });
-  await line.waitFor();
-  return `${await line.locator(".who").textContent()}: ${await line.locator(".said").textContent()}`;
-}
-
 async function talk(anna: Page, ben: Page): Promise<void> {
   await say(anna, "hello Ben, it is Anna");
   for (const page of [anna, ben]) expect(await shown(page, "hello Ben")).toBe("Anna: hello Ben, it is Anna");
@@ -82,7 +57,10 @@ describe.skipIf(!hasBrowser)("the chat through the gateway, in Chromium", () => 
     "two users of one instance read each other",
     async () => {
       await using site = await ChatSite.open(["alone"]);
-      const [anna, ben] = await Promise.all([enter(site.url, "Anna"), enter(site.url, "Ben")]);
+      const [anna, ben] = await Promise.all([
+        enterChat(browser, site.url, "Anna"),
+        enterChat(browser, site.url, "Ben"),
+      ]);
       expect(await instance(anna)).toContain("alone");
       await talk(anna, ben);
     },
@@ -94,7 +72,10 @@ describe.skipIf(!hasBrowser)("the chat through the gateway, in Chromium", () => 
     async () => {
       await using redis = await RedisServer.open();
       await using site = await ChatSite.open(["first", "second"], redis.url);
-      const [anna, ben] = await Promise.all([enter(site.url, "Anna"), enter(site.url, "Ben")]);
+      const [anna, ben] = await Promise.all([
+        enterChat(browser, site.url, "Anna"),
+        enterChat(browser, site.url, "Ben"),
+      ]);
       await until(async () => (await Promise.all([anna, ben].map(instance))).every((text) => text.includes("shared")));
       const [here, there] = await Promise.all([instance(anna), instance(ben)]);
       expect([here, there].map((text) => /first|second/.exec(text)?.[0]).sort()).toEqual(["first", "second"]);

@@ -1,5 +1,12 @@
 import { selfCommand } from "../../src/cli/self.ts";
 
+export type ExampleOptions = {
+  /** Free unless given. */
+  readonly port?: number;
+  /** More of the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+};
+
 /** One of the example applications as a process of its own, which can be killed. */
 export class ExampleProcess implements AsyncDisposable {
   /** `host:port`. */
@@ -11,10 +18,11 @@ export class ExampleProcess implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Starts it on a free port and waits until that is open. */
-  static async open(name: "dashboard" | "chat" | "close-codes"): Promise<ExampleProcess> {
-    const command = [...selfCommand(), "example", name, "--port", "0"];
-    const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
+  /** Starts it and waits until its port is open. */
+  static async open(name: "dashboard" | "chat" | "close-codes", how: ExampleOptions = {}): Promise<ExampleProcess> {
+    const command = [...selfCommand(), "example", name, "--port", String(how.port ?? 0)];
+    const env = { ...process.env, ...how.environment };
+    const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"], env });
     let text = "";
     for await (const chunk of child.stdout) {
       text += new TextDecoder().decode(chunk);
