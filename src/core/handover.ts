@@ -103,6 +103,8 @@ export type SessionState = {
   readonly hasFailed: boolean;
   readonly isTearingDown: boolean;
   readonly closeTimerAgo: number;
+  /** A Close that a change of the configuration has in store for it, in so many milliseconds. */
+  readonly due?: { readonly inMs: number; readonly order: CloseOrder };
   readonly client: LegState;
   readonly upstream: LegState;
 };

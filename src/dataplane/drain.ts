@@ -1,3 +1,4 @@
+import type { CloseOrder } from "../core/handover.ts";
 import type { DrainPlan } from "../core/worker-protocol.ts";
 import { Timer, type TimerWheel } from "../kit/timer-wheel.ts";
 import type { Session } from "./relay/session.ts";
@@ -23,9 +24,16 @@ export class Drain {
 
   /** The session gets its Close within what is left of the window. */
   add(session: Session): void {
-    const left = Math.max(0, this.#until - this.#wheel.clock());
+    const now = this.#wheel.clock();
+    const inMs = Math.random() * Math.max(0, this.#until - now);
     const timer = new Timer(() => this.#close(session));
-    this.#wheel.arm(timer, Math.random() * left);
+    this.#wheel.arm(timer, inMs);
+    // Other drains are told to whoever takes the session over; of a change of the configuration nobody knows any more.
+    if (this.#why === "config") session.due = { at: now + inMs, order: this.#order, holds: () => !this.#isCancelled };
+  }
+
+  get #order(): CloseOrder {
+    return { reason: this.#why, code: this.#plan.code, text: this.#plan.reason };
   }
 
   /** Those that have not got their Close yet keep their sessions. */
@@ -35,6 +43,6 @@ export class Drain {
 
   #close(session: Session): void {
     if (this.#isCancelled) return;
-    session.close({ reason: this.#why, code: this.#plan.code, text: this.#plan.reason });
+    session.close(this.#order);
   }
 }

@@ -290,7 +290,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** Accepts on ports that another process has bound; the result holds what stands against it. */
-  inherit(snapshot: Snapshot, inherited: readonly InheritedListener[]): readonly Issue[] {
+  inherit(snapshot: Snapshot, inherited: readonly InheritedListener[], terms = defaultTerms): readonly Issue[] {
     const tables = buildTables(snapshot, this.#tables);
     if ("issue" in tables) return [tables.issue];
     this.#inherited = inherited;
@@ -299,6 +299,14 @@ export class Gateway implements AsyncDisposable {
     if ("issue" in opened) return [opened.issue];
     this.#tables = tables;
     this.#takeOver(snapshot.listeners, opened.fresh);
+    this.#retireDrained();
+    const { routes } = this.#compiled;
+    const listeners = snapshot.listeners.map(({ name }) => name);
+    const [before, after] = [
+      { routes, listeners: [] },
+      { routes, listeners },
+    ];
+    this.#changeDrains.apply({ revision: snapshot.revision, before, after, terms: terms.drain });
     return [];
   }
 

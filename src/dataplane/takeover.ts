@@ -1,5 +1,6 @@
 import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
 import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
+import { Timer } from "../kit/timer-wheel.ts";
 import type { Listener } from "./listener.ts";
 import { adopt } from "./net/adopt.ts";
 import type { Descriptors } from "./net/descriptors.ts";
@@ -22,6 +23,7 @@ type AdoptedSession = {
   readonly scope: DisposableStack;
   readonly listener: string;
   readonly keepers: readonly AdoptedKeeper[];
+  readonly due: SessionState["due"];
 };
 
 /** What comes from another process: it is made ready without reading a byte, and goes on when the other one has let go. */
@@ -53,13 +55,14 @@ export class Takeover {
     const connections = this.#connections;
     this.#sessions = [];
     this.#connections = [];
-    for (const { session, scope, listener, keepers } of sessions) {
+    for (const { session, scope, listener, keepers, due } of sessions) {
       const [client, ...others] = keepers;
       client?.keep(this.#options.listener(listener)?.adopted());
       for (const other of others) other.keep(undefined);
       this.#options.onSession(session, scope);
       const order = ordered.get(session.identity.id);
       if (order !== undefined) session.close(order);
+      if (due !== undefined) this.#closeLater(session, due);
     }
     for (const { wire, keeper, state } of connections) {
       const listener = this.#options.listener(state.listener);
@@ -67,6 +70,12 @@ export class Takeover {
       if (listener === undefined) wire.destroy();
       else listener.adopt(wire, state);
     }
+  }
+
+  #closeLater(session: Session, { inMs, order }: NonNullable<SessionState["due"]>): void {
+    const { wheel } = this.#options;
+    wheel.arm(new Timer(() => session.close(order)), inMs);
+    session.due = { at: wheel.clock() + inMs, order, holds: () => true };
   }
 
   async #adoptWire(state: WireState, descriptor: number): Promise<Adopted> {
@@ -90,7 +99,13 @@ export class Takeover {
     const session = new Session({
       ...{ identity, mayUseReservedBits, settings, client, upstream, scope, wheel, observer, state },
     });
-    return { session, scope, listener: identity.listener, keepers: state.client.wire === undefined ? [] : keepers };
+    return {
+      session,
+      scope,
+      listener: identity.listener,
+      keepers: state.client.wire === undefined ? [] : keepers,
+      due: state.due,
+    };
   }
 
   /** Thousands of sessions have the settings of a few routes. */

@@ -89,7 +89,7 @@ export class Inheritance {
   #go(orders: readonly OrderFor[]): void {
     const { gateway } = this.#options;
     if (this.#begin !== undefined && this.#state !== "serving") {
-      const [issue] = gateway.inherit(this.#begin.snapshot, this.#listeners);
+      const [issue] = gateway.inherit(this.#begin.snapshot, this.#listeners, this.#begin.terms);
       if (issue !== undefined) throw new Error(issue.says);
       this.#state = "serving";
       this.#held.resolve();

@@ -178,7 +178,7 @@ export class Worker {
       case "terms":
         return this.#useTerms(message.terms);
       case "upstreams":
-        return this.#gateway.refresh(message.upstreams);
+        return this.#refresh(message.upstreams);
       case "endpoints":
         return this.#gateway.judge(message.verdicts, message.isWhole === true ? "all" : "new");
       case "ask":
@@ -202,6 +202,15 @@ export class Worker {
     if (issues.length === 0) this.#snapshot = snapshot;
     if (issues.length > 0) this.#send({ type: "refused", revision, issues });
     else this.#send({ type: "applied", revision, listeners: this.#gateway.listeners });
+  }
+
+  /** What discovery has found is in force for a successor too. */
+  #refresh(upstreams: Snapshot["upstreams"]): void {
+    this.#gateway.refresh(upstreams);
+    if (this.#snapshot === undefined) return;
+    const fresh = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+    const known = this.#snapshot.upstreams.map((upstream) => fresh.get(upstream.name) ?? upstream);
+    this.#snapshot = { ...this.#snapshot, upstreams: known };
   }
 
   #prepare(snapshot: Snapshot): void {

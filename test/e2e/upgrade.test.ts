@@ -160,3 +160,14 @@ test("a closing handshake that has begun is finished by the process that takes o
   expect(await application?.untilEnd()).toEqual({ code: 4321, reason: "on its way" });
   await until(async () => ((await gateway.admin("/api/sessions")).body as { total: number }).total === 0);
 });
+
+test("sessions that a change of the configuration drains are drained by the process that takes over", async () => {
+  await using app = await WsApp.open(echo);
+  const drained = yaml(app).replace('"window":"0s","grace":"1s"', '"window":"3s","grace":"5s"');
+  await using gateway = await RunningGateway.open(drained);
+  const peers = await Promise.all(Array.from({ length: 10 }, () => WsPeer.open(portOf(gateway), { path: "/live" })));
+  gateway.write(drained.replaceAll('"live"', '"other"'));
+  await until(async () => (await gateway.admin("/api/config")).body.revision === 2);
+  await upgrade(gateway);
+  for (const peer of peers) expect((await peer.untilEnd()).code).toBe(1012);
+});

@@ -55,6 +55,8 @@ export class Session implements LegOwner {
   #closeTimerArmedAt = 0;
   readonly #mayUseReservedBits: boolean;
   #isFrozen = false;
+  /** The Close that it is to get by and by: when (ms of the wheel), and as long as that holds. */
+  due: { readonly at: number; readonly order: CloseOrder; readonly holds: () => boolean } | undefined;
   /** What was ordered while it was frozen. */
   #order: CloseOrder | undefined;
 
@@ -101,6 +103,7 @@ export class Session implements LegOwner {
       hasFailed: this.#hasFailed,
       isTearingDown: this.#isTearingDown,
       closeTimerAgo: now - this.#closeTimerArmedAt,
+      ...(this.due?.holds() === true ? { due: { inMs: Math.max(0, this.due.at - now), order: this.due.order } } : {}),
       client: this.client.freeze(descriptors),
       upstream: this.upstream.freeze(descriptors),
     };
