@@ -15,6 +15,8 @@ export type ControlFigures = {
   readonly servingWorkers: number;
   readonly workerRestarts: number;
   readonly droppedRecords: number;
+  /** Those by command that are in force. */
+  readonly drains: number;
   readonly endpoints: readonly KnownEndpoint[];
   readonly listeners: readonly Pick<ListenerSettings, "name" | "tls">[];
 };
@@ -32,6 +34,7 @@ export function controlMetrics(figures: ControlFigures): MetricFamily[] {
     counter("causeway_worker_restarts_total", "Workers started anew after one ended unasked.", figures.workerRestarts),
     gauge("causeway_workers", "Workers that serve traffic.", figures.servingWorkers),
     counter("causeway_access_records_dropped_total", "Lines of the access log that were lost.", figures.droppedRecords),
+    gauge("causeway_drains", "Drains by command that are in force.", figures.drains),
     certificateDays(figures.listeners, Date.now()),
     ...endpointMetrics(figures.endpoints),
     ...processMetrics(),

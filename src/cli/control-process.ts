@@ -138,6 +138,12 @@ export class ControlProcess implements AsyncDisposable {
     return (this.#workers?.all ?? []).flatMap(({ pid }) => pid ?? []);
   }
 
+  /** How many sessions are open; undefined if a worker does not say. */
+  async openSessions(): Promise<number | undefined> {
+    const asked = this.#workers?.ask({ about: "status" }, statusMs);
+    return asked?.then(({ status }) => status.sessions).catch(() => undefined);
+  }
+
   /** Reads the configuration again, whether it seems to have changed or not. */
   reload(): void {
     for (const source of this.#options.sources) source.refresh?.();
@@ -346,6 +352,7 @@ export class ControlProcess implements AsyncDisposable {
       servingWorkers: workers.filter(({ state }) => state === "serving").length,
       workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
+      drains: this.#drains.all.length,
       endpoints: this.#verdicts.entries(),
       listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
     });

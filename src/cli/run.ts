@@ -8,6 +8,7 @@ import { counted } from "../kit/counted.ts";
 import { LineOutput, writeTo } from "../telemetry/line-output.ts";
 import type { LogStreams } from "../telemetry/log.ts";
 import { ControlProcess } from "./control-process.ts";
+import { end } from "./end.ts";
 import { selfCommand } from "./self.ts";
 import { whenAskedToEnd } from "./signals.ts";
 import { parseOptions, UsageError } from "./usage.ts";
@@ -96,22 +97,4 @@ function announce(control: ControlProcess, tookMs: number): void {
     pid: process.pid,
     workerPids: control.workerPids,
   });
-}
-
-async function end(control: ControlProcess, signal: NodeJS.Signals): Promise<void> {
-  const drain = control.inForce?.configuration.settings.drain;
-  const says = `${signal}: sessions end within ${(drain?.windowMs ?? 0) / 1000} s; a second signal ends at once`;
-  control.log.info("draining", says, { signal, ...drain });
-  const { closed, destroyed, isKilled } = await control.drain();
-  const how = isKilled ? "; a worker did not end in time and was killed" : "";
-  control.log[isKilled ? "warn" : "info"](
-    "stopped",
-    `stopped: ${counted(closed, "session")} closed, ${destroyed} cut${how}`,
-    {
-      closed,
-      destroyed,
-      isKilled,
-    },
-  );
-  await control[Symbol.asyncDispose]();
 }

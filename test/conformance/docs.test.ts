@@ -149,7 +149,7 @@ test("every reason why a session ends is documented, and no other one", () => {
 
 async function metricFamilies(): Promise<readonly MetricFamily[]> {
   await using gateway = new Gateway();
-  const figures = { revision: 1, isLastReloadGood: true, issues: [], servingWorkers: 1, workerRestarts: 0 };
+  const figures = { revision: 1, isLastReloadGood: true, issues: [], servingWorkers: 1, workerRestarts: 0, drains: 0 };
   const discovery = new Discovery({ log: { info() {}, warn() {}, error() {} }, onChange() {} });
   return [
     ...gateway.metrics(),

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { selfCommand } from "../../src/cli/self.ts";
 import { handshake } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
+import { Metrics } from "../support/metrics.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { until } from "../support/until.ts";
@@ -107,6 +108,7 @@ test("a drain that is taken back leaves the sessions that are left, and whoever 
     reason: "the gateway drains, as it was asked to",
   });
   expect((await refusal(portOf(gateway, "other"), "/feed")).code).toBe("draining");
+  expect((await Metrics.read(gateway.ready.admin)).sum("causeway_drains")).toBe(1);
   expect((await causeway(gateway, "--cancel")).out).toMatch(/^the gateway takes new sessions again; \d+ are left\n$/);
   const { out, code } = await draining;
   expect(code).toBe(1);

@@ -94,3 +94,13 @@ test("a second SIGTERM ends everything at once, open sessions or not", async () 
   await peer.untilEnd();
   expect(performance.now() - startedAt).toBeLessThan(1000);
 }, 15_000);
+
+test("whoever reads the log of a long drain sees how many sessions are left", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app, "{ window: 0s, grace: 6s }"));
+  const stubborn = await Promise.all(Array.from({ length: 3 }, () => RawClient.open(portOf(gateway))));
+  for (const client of stubborn) await client.write(handshake()).response();
+  gateway.kill("SIGTERM");
+  await until(() => gateway.event("drain-left") !== undefined, 8000);
+  expect(gateway.event("drain-left")).toMatchObject({ sessions: 3, message: "3 sessions left" });
+}, 15_000);
