@@ -6,7 +6,7 @@ const scenarios = ["ws-64-1000", "http-1k"];
 test("without arguments everything is measured and the results are kept", () => {
   const options = parseArguments([], scenarios);
   expect(options).toMatchObject({ scenarios: [], rounds: 3, measureMs: 2000, isQuick: false, out: "docs/bench" });
-  expect(options.proxies).toEqual(["causeway", "nginx", "haproxy", "envoy", "direct"]);
+  expect(options.proxies).toEqual(["causeway", "one-worker", "nginx", "haproxy", "envoy", "direct"]);
 });
 
 test.each([[["--quick"]], [["http-1k"]], [["--only", "nginx"]]])(

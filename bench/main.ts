@@ -9,7 +9,7 @@ import { writeReports } from "./report/write.ts";
 import { leaveNothingBehind } from "./run/leftovers.ts";
 import { Rig } from "./run/rig.ts";
 import { allScenarios } from "./scenarios/all.ts";
-import { descriptorsFor, type Scenario } from "./scenarios/scenario.ts";
+import { descriptorsFor, type Scenario, takesPart } from "./scenarios/scenario.ts";
 
 type Installed = { readonly contender: Contender; readonly version: string };
 
@@ -41,7 +41,9 @@ async function main(): Promise<number> {
     measureMs: options.measureMs,
     machine: describeMachine(),
     cores,
-    versions: installed.map(({ contender, version }) => ({ proxy: contender.name, version })),
+    versions: installed
+      .filter(({ contender }) => contender.name !== "one-worker")
+      .map(({ contender, version }) => ({ proxy: contender.name, version })),
     scenarios: measured,
   };
   console.log(`\n${terminalReport(results)}`);
@@ -61,7 +63,7 @@ function readOptions(): BenchOptions | undefined {
   } catch (error) {
     if (!(error instanceof WrongUse)) throw error;
     console.error(`bench: ${error.message}\n\n${usage}\nscenarios:`);
-    for (const { name, title } of allScenarios) console.error(`  ${name.padEnd(12)} ${title}`);
+    for (const { name, title } of allScenarios) console.error(`  ${name.padEnd(14)} ${title}`);
     return undefined;
   }
 }
@@ -96,7 +98,7 @@ async function measureScenario(
   const remarks = new Set<string>();
   for (let round = 0; round < options.rounds; round++) {
     for (const { contender } of turns(installed, round).filter(({ contender }) =>
-      takesPart(contender, scenario, round),
+      takesPart(contender.name, scenario, round),
     )) {
       try {
         const run = await measureOnce(scenario, contender, options, cores);
@@ -118,8 +120,7 @@ async function measureScenario(
 }
 
 async function measureOnce(scenario: Scenario, proxy: Contender, timing: BenchOptions, cores: Cores): Promise<Run> {
-  const { loadScript, payloadBytes } = scenario;
-  await using rig = await Rig.open({ proxy, cores, loadScript, payloadBytes });
+  await using rig = await Rig.open({ proxy, cores, scenario });
   const { measureMs } = timing;
   const warmupMs = timing.warmupMs * proxy.warmupFactor;
   return { proxy: proxy.name, sample: await scenario.measure(rig, { warmupMs, measureMs }) };
@@ -128,11 +129,6 @@ async function measureOnce(scenario: Scenario, proxy: Contender, timing: BenchOp
 function turns(installed: readonly Installed[], round: number): readonly Installed[] {
   const first = installed.length === 0 ? 0 : round % installed.length;
   return [...installed.slice(first), ...installed.slice(0, first)];
-}
-
-/** What load and echo server reach without a proxy is told once: it explains the other figures and is compared with none. */
-function takesPart({ name }: Contender, { isMeasuredDirectly }: Scenario, round: number): boolean {
-  return name !== "direct" || (isMeasuredDirectly && round === 0);
 }
 
 function progressOf({ proxy, sample }: Run, { headline, operation }: Scenario): string {
@@ -156,7 +152,7 @@ function isComplete(
   if (installed.length === 0) return false;
   return scenarios.every((scenario) => {
     const outcomes = measured.find(({ name }) => name === scenario.name)?.outcomes ?? [];
-    const expected = installed.filter(({ contender }) => takesPart(contender, scenario, 0));
+    const expected = installed.filter(({ contender }) => takesPart(contender.name, scenario, 0));
     return expected.every(({ contender }) => outcomes.some(({ proxy }) => proxy === contender.name));
   });
 }

@@ -1,16 +1,21 @@
 import type { Socket } from "bun";
+import { securityOf } from "./client-tls.ts";
 import { checkHandshake, closeFrame, handshakeTo } from "./frames.ts";
 import { type Answer, type Order, obey, targetOfThisProcess, until } from "./orders.ts";
 import { Window } from "./window.ts";
 
 // Handshake after handshake: connect, upgrade, check the 101, close with a Close frame, wait for the end, and again. A handshake
 // is counted, with its latency since the connect, when its 101 has been checked; closing is part of the work but not of the latency.
+// Over TLS each of them is a full handshake, or resumes the session of the first connection.
 
-type Attempt = { startedAt: number; isOpen: boolean; answer: Buffer | undefined };
+type Attempt = { startedAt: number; isOpen: boolean; resumes: boolean; answer: Buffer | undefined };
 
 const target = targetOfThisProcess();
 const handshake = handshakeTo(`${target.host}:${target.port}`);
+const security = securityOf(target);
 const window = new Window();
+/** What a connection resumes, once there has been one. */
+let session: Buffer | undefined;
 let isRunning = false;
 let active = 0;
 
@@ -25,6 +30,7 @@ const handlers = {
     const outcome = checkHandshake(attempt.answer);
     if (outcome === undefined) return;
     attempt.isOpen = true;
+    if (target.tls?.resumes === true) session ??= sessionOf(socket);
     if (outcome === "opened") window.record((performance.now() - attempt.startedAt) * 1000);
     else window.fail("handshake refused");
     socket.write(closeFrame);
@@ -46,6 +52,25 @@ const handlers = {
   },
 };
 
+/** With a handler for the handshake Bun tells of a connection before it, which is the one moment to say what to resume. */
+const resuming = {
+  ...handlers,
+  open(socket: Socket<Attempt>) {
+    if (session !== undefined) socket.setSession(session);
+    socket.data.resumes = session !== undefined;
+  },
+  handshake(socket: Socket<Attempt>, isDone: boolean) {
+    if (!isDone) window.fail("TLS handshake failed");
+    else if (socket.data.resumes && !socket.isSessionReused()) window.fail("session not resumed");
+    socket.write(handshake);
+  },
+};
+
+function sessionOf(socket: Socket<Attempt>): Buffer | undefined {
+  const found: unknown = socket.getSession(); // its type says that nothing comes back
+  return Buffer.isBuffer(found) ? found : undefined;
+}
+
 function next(): void {
   active--;
   if (isRunning) begin();
@@ -53,9 +78,11 @@ function next(): void {
 
 function begin(): void {
   active++;
-  const data: Attempt = { startedAt: performance.now(), isOpen: false, answer: undefined };
+  const data: Attempt = { startedAt: performance.now(), isOpen: false, resumes: false, answer: undefined };
+  const { host: hostname, port } = target;
+  const socket = target.tls?.resumes === true ? resuming : handlers;
   // A refused connection is counted by `connectError`; the promise tells the same once more.
-  Bun.connect({ hostname: target.host, port: target.port, socket: handlers, data }).catch(() => {});
+  Bun.connect({ hostname, port, ...security, socket, data }).catch(() => {});
 }
 
 async function perform(count: number): Promise<Answer> {

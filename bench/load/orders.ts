@@ -7,6 +7,8 @@ export type Target = {
   readonly port: number;
   /** The length of a message or response body in bytes. */
   readonly payloadBytes: number;
+  /** How TLS is spoken with it: the certificate to believe, and whether new connections resume the session of an earlier one. */
+  readonly tls?: { readonly ca: string; readonly resumes: boolean };
 };
 
 /** What a load process can be told to do, one after the other. */

@@ -52,8 +52,7 @@ export class Window {
         0,
       );
     const [worker, control, other] = [cpu(["worker"]), cpu(["control"]), cpu(["load", "echo"])];
-    const proxyBusy = after.busy[0] - before.busy[0];
-    const loadBusy = after.busy[1] - before.busy[1];
+    const busy = after.busy[0] - before.busy[0] + after.busy[1] - before.busy[1];
     return {
       kind: "traffic",
       operations,
@@ -65,7 +64,7 @@ export class Window {
       controlCpuMicros: control / operations,
       proxyCore: (worker + control) / micros,
       loadCore: other / micros,
-      foreignCore: Math.max(0, proxyBusy - worker - control, loadBusy - other) / micros,
+      foreignCore: Math.max(0, busy - worker - control - other) / micros,
       failures: this.failures,
     };
   }

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { securityOf } from "./client-tls.ts";
 import { checkHandshake, closeFrame, EchoMessage, handshakeTo } from "./frames.ts";
 import { type Answer, type Order, obey, targetOfThisProcess, until } from "./orders.ts";
 import { Window } from "./window.ts";
@@ -19,6 +20,7 @@ type Session = {
 
 const target = targetOfThisProcess();
 const handshake = handshakeTo(`${target.host}:${target.port}`);
+const security = securityOf(target);
 const window = new Window();
 const sessions = new Set<Socket<Session>>();
 const openingAtOnce = 64;
@@ -109,7 +111,8 @@ async function open(count: number): Promise<Answer> {
       sentAt: 0,
     };
     // A refused connection is counted by `connectError`; the promise tells the same once more.
-    Bun.connect({ hostname: target.host, port: target.port, socket: handlers, data: session }).catch(() => {});
+    const { host: hostname, port } = target;
+    Bun.connect({ hostname, port, ...security, socket: handlers, data: session }).catch(() => {});
     if (opening >= openingAtOnce) await until("opening sessions", () => opening < openingAtOnce);
   }
   await until("opening sessions", () => opening === 0);

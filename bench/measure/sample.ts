@@ -15,7 +15,7 @@ export type TrafficSample = {
   /** How busy the proxy kept its core, and load and echo server theirs; 0 to 1. */
   readonly proxyCore: number;
   readonly loadCore: number;
-  /** What processes that are no part of the run took of the two cores; 0 to 1 of the one they took more of. */
+  /** What processes that are no part of the run took of the two cores; 1 is one of them. */
   readonly foreignCore: number;
   readonly failures: readonly Failure[];
 };

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { treeOf } from "../measure/processes.ts";
+import { type TlsFiles, tlsTerms } from "../run/tls-files.ts";
 import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./contender.ts";
 
 const program = join(import.meta.dirname, "..", "..", "bin", "causeway");
 
-/** Causeway with one worker and its default buffers; its control process runs on the same core and is counted. */
+/** Causeway with its default buffers; its control process runs on the same core and is counted. */
 export const causeway: Contender = {
   name: "causeway",
   warmupFactor: 4,
@@ -39,16 +40,28 @@ async function workerPids(adminPort: number): Promise<readonly number[]> {
   return items.map(({ pid }) => pid);
 }
 
-function configuration({ port, adminPort, upstreamPort }: ProxyPlan): string {
+/** Causeway as it is with one worker, whatever number of them the scenario is about. */
+export const oneWorker: Contender = {
+  ...causeway,
+  name: "one-worker",
+  prepare: (plan) => causeway.prepare({ ...plan, workers: 1 }),
+};
+
+function configuration({ port, adminPort, upstreamPort, workers, tls }: ProxyPlan): string {
+  const terms = tls === undefined ? "" : tlsLine(tls);
   return `
 admin: { address: "127.0.0.1:${adminPort}" }
 log: { access: false }
-workers: 1
+workers: ${workers}
 listeners:
-  web: { address: "127.0.0.1:${port}" }
+  web: { address: "127.0.0.1:${port}"${terms} }
 upstreams:
   echo: { endpoints: [ "127.0.0.1:${upstreamPort}" ] }
 routes:
   all: { to: echo }
 `;
+}
+
+function tlsLine({ cert, key }: TlsFiles): string {
+  return `, tls: { minVersion: ${tlsTerms.version}, certificates: [ { cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)} } ] }`;
 }

@@ -1,8 +1,12 @@
 import type { WatchedProcess } from "../measure/processes.ts";
 import type { Child } from "../run/child.ts";
+import type { TlsFiles } from "../run/tls-files.ts";
 
-/** The proxies that are compared; `direct` is none at all, which shows what load and echo server reach on their own. */
-export const proxyNames = ["causeway", "nginx", "haproxy", "envoy", "direct"] as const;
+/**
+ * The proxies that are compared. `one-worker` is Causeway again, for scenarios in which it has several workers; `direct` is none at all,
+ * which shows what load and echo server reach on their own.
+ */
+export const proxyNames = ["causeway", "one-worker", "nginx", "haproxy", "envoy", "direct"] as const;
 
 export type ProxyName = (typeof proxyNames)[number];
 
@@ -13,9 +17,12 @@ export type ProxyPlan = {
   readonly port: number;
   readonly adminPort: number;
   readonly upstreamPort: number;
+  readonly workers: number;
+  /** With them it speaks TLS, as `tlsTerms` say, and nothing else. */
+  readonly tls: TlsFiles | undefined;
 };
 
-/** How to run one kind of proxy: one worker, no access log, plain WebSocket and HTTP from one port to one upstream. */
+/** How to run one kind of proxy: no access log, WebSocket and HTTP from one port to one upstream that speaks in the clear. */
 export interface Contender {
   readonly name: ProxyName;
   /** How many times the usual warm-up it gets: what is compiled while it runs needs longer to be as fast as it will be for the rest of its life. */
@@ -40,8 +47,10 @@ export async function outputOf(command: readonly string[]): Promise<string | und
 }
 
 /** Throws unless a GET through the proxy is answered by the upstream. */
-export async function checkAnswers({ port }: ProxyPlan): Promise<void> {
-  const response = await fetch(`http://127.0.0.1:${port}/`, { keepalive: false, signal: AbortSignal.timeout(1000) });
+export async function checkAnswers({ port, tls }: ProxyPlan): Promise<void> {
+  const security = tls === undefined ? {} : { tls: { ca: tls.ca } };
+  const options = { keepalive: false, signal: AbortSignal.timeout(1000), ...security };
+  const response = await fetch(`${tls === undefined ? "http" : "https"}://127.0.0.1:${port}/`, options);
   await response.arrayBuffer();
   if (response.status !== 200) throw new Error(`it answers ${response.status}`);
 }

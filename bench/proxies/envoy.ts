@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { treeOf } from "../measure/processes.ts";
+import { type TlsFiles, tlsTerms } from "../run/tls-files.ts";
 import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./contender.ts";
 
-/** Envoy with one worker thread, no statistics of single requests and its default buffers. */
+/** Envoy with a thread for each worker, no statistics of single requests and its default buffers. */
 export const envoy: Contender = {
   name: "envoy",
   warmupFactor: 1,
@@ -14,7 +15,16 @@ export const envoy: Contender = {
   async prepare(plan) {
     const file = join(plan.folder, "envoy.json");
     await Bun.write(file, JSON.stringify(bootstrap(plan)));
-    return ["envoy", "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"];
+    return [
+      "envoy",
+      "-c",
+      file,
+      "--concurrency",
+      String(plan.workers),
+      "--disable-hot-restart",
+      "--log-level",
+      "error",
+    ];
   },
 
   checkReady: checkAnswers,
@@ -26,10 +36,13 @@ export const envoy: Contender = {
 
 const limits = { max_connections: 1_000_000, max_pending_requests: 1_000_000, max_requests: 1_000_000 };
 
-function bootstrap({ port, upstreamPort }: ProxyPlan): object {
+function bootstrap({ port, upstreamPort, tls }: ProxyPlan): object {
+  const security = tls === undefined ? {} : { transport_socket: tlsSocket(tls) };
   return {
     static_resources: {
-      listeners: [{ name: "web", address: address(port), filter_chains: [{ filters: [connectionManager()] }] }],
+      listeners: [
+        { name: "web", address: address(port), filter_chains: [{ filters: [connectionManager()], ...security }] },
+      ],
       clusters: [
         {
           name: "echo",
@@ -77,4 +90,17 @@ function connectionManager(): object {
 
 function address(port: number): object {
   return { socket_address: { address: "127.0.0.1", port_value: port } };
+}
+
+function tlsSocket({ cert, key }: TlsFiles): object {
+  return {
+    name: "envoy.transport_sockets.tls",
+    typed_config: {
+      "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+      common_tls_context: {
+        tls_params: { tls_minimum_protocol_version: "TLSv1_3", ecdh_curves: [tlsTerms.group] },
+        tls_certificates: [{ certificate_chain: { filename: cert }, private_key: { filename: key } }],
+      },
+    },
+  };
 }

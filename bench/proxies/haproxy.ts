@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { descriptorLimit } from "../measure/machine.ts";
 import { treeOf } from "../measure/processes.ts";
+import { type TlsFiles, tlsTerms } from "../run/tls-files.ts";
 import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./contender.ts";
 
-/** HAProxy with one thread and its default buffers. */
+/** HAProxy with a thread for each worker and its default buffers. */
 export const haproxy: Contender = {
   name: "haproxy",
   warmupFactor: 1,
@@ -25,12 +26,12 @@ export const haproxy: Contender = {
   },
 };
 
-function configuration({ port, upstreamPort }: ProxyPlan): string {
+function configuration({ port, upstreamPort, workers, tls }: ProxyPlan): string {
   // Each connection takes two descriptors, and HAProxy refuses to start where it could not have them all.
   const mostConnections = Math.floor(Math.min(7500, descriptorLimit() / 2 - 200));
   return `
 global
-  nbthread 1
+  nbthread ${workers}
   maxconn ${mostConnections}
 
 defaults
@@ -42,10 +43,15 @@ defaults
   http-reuse always
 
 frontend web
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${tls === undefined ? "" : tlsWords(tls)}
   default_backend echo
 
 backend echo
   server echo 127.0.0.1:${upstreamPort}
 `;
+}
+
+function tlsWords({ pair }: TlsFiles): string {
+  const { version, cipher, group } = tlsTerms;
+  return ` ssl crt ${pair} ssl-min-ver ${version} ciphersuites ${cipher} curves ${group}`;
 }

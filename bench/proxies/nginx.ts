@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { treeOf } from "../measure/processes.ts";
+import { type TlsFiles, tlsTerms } from "../run/tls-files.ts";
 import { type Contender, checkAnswers, outputOf, type ProxyPlan } from "./contender.ts";
 
-/** nginx with one worker and its default buffers. */
+/** nginx with its default buffers. */
 export const nginx: Contender = {
   name: "nginx",
   warmupFactor: 1,
@@ -24,13 +25,13 @@ export const nginx: Contender = {
   },
 };
 
-function configuration({ folder, port, upstreamPort }: ProxyPlan): string {
+function configuration({ folder, port, upstreamPort, workers, tls }: ProxyPlan): string {
   // Workers of a master that runs as root change to another user, who could not enter the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `
 daemon off;
 ${user}
-worker_processes 1;
+worker_processes ${workers};
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log error;
 events { worker_connections 16000; }
@@ -50,7 +51,8 @@ http {
     keepalive_requests 1000000000;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port}${tls === undefined ? "" : " ssl"} backlog=4096;
+${tls === undefined ? "" : tlsLines(tls)}
     location / {
       proxy_pass http://echo;
       proxy_http_version 1.1;
@@ -63,4 +65,13 @@ http {
   }
 }
 `;
+}
+
+function tlsLines({ cert, key }: TlsFiles): string {
+  return `
+    ssl_certificate ${cert};
+    ssl_certificate_key ${key};
+    ssl_protocols ${tlsTerms.version};
+    ssl_conf_command Ciphersuites ${tlsTerms.cipher};
+    ssl_ecdh_curve ${tlsTerms.group};`;
 }

@@ -1,4 +1,5 @@
 import { causeway } from "../proxies/causeway.ts";
+import { tlsTerms } from "../run/tls-files.ts";
 import type { Results, ScenarioResult } from "./results.ts";
 import { figuresTable, markdownTable, ratioTable } from "./table.ts";
 
@@ -35,12 +36,14 @@ function machineText({ machine, versions, date }: Results): string {
 function methodText({ rounds, warmupMs, measureMs, isQuick, cores }: Results): string {
   const seconds = (ms: number) => `${ms / 1000} s`;
   return [
-    `- Each proxy has one worker and runs with all its processes on core ${cores.proxy}; load and echo server share core ${cores.load}.`,
+    `- Each proxy has one worker unless said otherwise, and runs with all its processes on core ${cores.proxy}; load and echo server share core ${cores.load}.`,
     `- ${rounds === 1 ? "1 round" : `${rounds} rounds`}; in each the proxies take turns, with fresh processes, ${seconds(warmupMs)} of warm-up (Causeway, which is compiled while it runs: ${seconds(warmupMs * causeway.warmupFactor)}) and ${seconds(measureMs)} of counting.`,
     "- Medians over the rounds. CPU time is that of all processes of a proxy, of ours the control process included, from `/proc`.",
+    `- TLS ends at the proxy: ${tlsTerms.version}, ${tlsTerms.cipher}, ${tlsTerms.group}, an ECDSA P-256 certificate; the echo server speaks in the clear. Connections that resume all offer the session of the first one.`,
+    '- "one-worker" is Causeway with one worker, beside itself with two; both may use both cores, and so do load and echo server.',
     "- Access logs are off, and buffers have the size each proxy gives them by default.",
     "- Every session has one message in flight. Every echo and every response is compared with what was sent; a run with an error is left out.",
-    "- Memory is what the resident memory grew by, divided by the sessions, each of which has echoed one message. Before, 1,000 others came and went, so that what a first session loads or compiles is not counted. What the kernel keeps for a socket is not in it.",
+    "- Memory is what the resident memory grew by, divided by the sessions, each of which has echoed one message. Before, others came and went (1,000, over TLS 100), so that what a first session loads or compiles is not counted. What the kernel keeps for a socket is not in it.",
     ...(isQuick
       ? ["- This was a quick run: it shows that everything works, and its figures are not for comparison."]
       : []),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { idleScenario } from "../scenarios/idle.ts";
+import { idleWsScenario } from "../scenarios/idle.ts";
 import { summarize } from "./results.ts";
 import { handshakeScenario, memorySample, run, trafficSample, wsScenario } from "./samples.ts";
 
@@ -75,7 +75,7 @@ test("memory is summed up like traffic, figure by figure", () => {
     proxy: "causeway" as const,
     sample: memorySample(bytesPerSession),
   }));
-  const result = summarize(idleScenario, runs, ["a remark"]);
+  const result = summarize(idleWsScenario, runs, ["a remark"]);
   expect(result.outcomes[0]).toMatchObject({ value: 5000, medians: { kind: "memory", bytesPerSession: 5000 } });
   expect(result.notes[0]).toBe("a remark");
   expect(trafficSample({}).kind).toBe("traffic");

@@ -6,7 +6,8 @@ import { onTheWayOut } from "./leftovers.ts";
 
 /** Where and how to start a process. */
 export type Placement = {
-  readonly core: number;
+  /** One core, or several as a list such as `0,1`. */
+  readonly core: number | string;
   /** What it prints goes to this file. */
   readonly logFile: string;
   readonly folder: string;
@@ -16,7 +17,7 @@ export type Placement = {
 // More than this helps nobody here, and some programs keep a table as long as the limit.
 const mostDescriptors = 65_536;
 
-/** A process pinned to a core. It ends with its children, at the latest when this process does. */
+/** A process pinned to a core or to some. It ends with its children, at the latest when this process does. */
 export class Child implements AsyncDisposable {
   readonly #process: Subprocess;
   readonly #logFile: string;

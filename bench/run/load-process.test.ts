@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type IssuedPair, issueCertificate } from "../../src/kit/issue-certificate.ts";
+import type { Target } from "../load/orders.ts";
 import { allowedCores } from "../measure/machine.ts";
 import { LoadProcess } from "./load-process.ts";
 
@@ -19,14 +21,22 @@ function start(script: string, argument: string): AsyncDisposable & { readonly p
   return { process, [Symbol.asyncDispose]: end };
 }
 
-const targetOf = (port: number, payloadBytes: number) => JSON.stringify({ host: "127.0.0.1", port, payloadBytes });
+const site = issueCertificate({ name: "site", hosts: ["127.0.0.1"] });
+
+function targetOf(port: number, payloadBytes: number, tls?: Target["tls"]): string {
+  return JSON.stringify({ host: "127.0.0.1", port, payloadBytes, tls });
+}
+
 const measurement = { warmupMs: 10, measureMs: 50, watched: [], cores: { proxy: 0, load: 0 } };
 
+type ServerWish = { readonly tls?: IssuedPair; readonly port?: number };
+
 /** An independent WebSocket server, which may spoil what it echoes. */
-function serve(spoil: (message: Buffer) => Buffer) {
+function serve(spoil: (message: Buffer) => Buffer, { tls, port = 0 }: ServerWish = {}) {
   return Bun.serve({
     hostname: "127.0.0.1",
-    port: 0,
+    port,
+    ...(tls === undefined ? {} : { tls }),
     fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no", { status: 400 })),
     websocket: { message: (socket, message) => void socket.send(spoil(Buffer.from(message))) },
   });
@@ -55,6 +65,38 @@ describe.skipIf(!canPin)("load processes", () => {
     expect((await load.process.obey({ do: "open", count: 4 })).failures).toEqual([]);
     expect((await load.process.obey({ do: "run", measurement })).sample.operations).toBeGreaterThan(4);
     expect((await load.process.obey({ do: "close" })).failures).toEqual([]);
+  });
+
+  test.each([
+    ["ws-load.ts", false],
+    ["handshake-load.ts", false],
+    ["handshake-load.ts", true],
+  ])("%s runs over TLS without errors against an independent server (resumed: %p)", async (script, resumes) => {
+    await using server = serve((message) => message, { tls: site });
+    await using load = start(script, targetOf(server.port ?? 0, 64, { ca: site.cert, resumes }));
+    expect((await load.process.obey({ do: "open", count: 4 })).failures).toEqual([]);
+    expect((await load.process.obey({ do: "run", measurement })).sample.operations).toBeGreaterThan(4);
+    expect((await load.process.obey({ do: "close" })).failures).toEqual([]);
+  });
+
+  test("a full handshake where an earlier session should have been resumed is an error", async () => {
+    const other = issueCertificate({ name: "other", hosts: ["127.0.0.1"] });
+    const first = serve((message) => message, { tls: site });
+    const { port = 0 } = first;
+    await using load = start("handshake-load.ts", targetOf(port, 64, { ca: site.cert + other.cert, resumes: true }));
+    expect((await load.process.obey({ do: "open", count: 2 })).failures).toEqual([]);
+    await first.stop(true);
+    await using _second = serve((message) => message, { tls: other, port });
+    const { failures } = await load.process.obey({ do: "open", count: 2 });
+    expect(failures).toEqual([{ what: "session not resumed", count: 2 }]);
+  });
+
+  test("a certificate that is not the expected one is an error", async () => {
+    await using server = serve((message) => message, {
+      tls: issueCertificate({ name: "other", hosts: ["127.0.0.1"] }),
+    });
+    await using load = start("ws-load.ts", targetOf(server.port ?? 0, 64, { ca: site.cert, resumes: false }));
+    expect((await load.process.obey({ do: "open", count: 2 })).failures).not.toEqual([]);
   });
 
   test("an echo that differs in one byte is an error", async () => {

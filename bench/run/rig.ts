@@ -1,21 +1,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Target } from "../load/orders.ts";
 import type { Cores } from "../measure/machine.ts";
 import type { WatchedProcess } from "../measure/processes.ts";
 import type { Contender, ProxyPlan } from "../proxies/contender.ts";
-import { Child } from "./child.ts";
+import type { Scenario } from "../scenarios/scenario.ts";
+import { Child, type Placement } from "./child.ts";
 import { freePort } from "./free-port.ts";
 import { onTheWayOut } from "./leftovers.ts";
 import { LoadProcess } from "./load-process.ts";
+import { writeTlsFiles } from "./tls-files.ts";
 
 /** What to put together for one run. */
 export type RigPlan = {
   readonly proxy: Contender;
   readonly cores: Cores;
-  /** The script of `load/` that makes the load. */
-  readonly loadScript: string;
-  readonly payloadBytes: number;
+  readonly scenario: Pick<Scenario, "loadScript" | "payloadBytes" | "tls" | "workers">;
 };
 
 /** One run's processes, all fresh: the echo server, the proxy in front of it, and the load in front of that. */
@@ -34,7 +35,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts everything and waits until it is ready. */
-  static async open({ proxy, cores, loadScript, payloadBytes }: RigPlan): Promise<Rig> {
+  static async open({ proxy, cores, scenario }: RigPlan): Promise<Rig> {
+    const { loadScript, payloadBytes, workers = 1 } = scenario;
     await using owned = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
     const removeFolder = () => rmSync(folder, { recursive: true, force: true });
@@ -43,11 +45,14 @@ export class Rig implements AsyncDisposable {
     const onLoadCore = { core: cores.load, folder, logFile: join(folder, "load.log") };
     const echo = owned.use(LoadProcess.start("echo-server.ts", String(payloadBytes), onLoadCore));
     const upstreamPort = (await echo.answer("listen")).port;
-    const plan = { folder, port: freePort(), adminPort: freePort(), upstreamPort };
-    const processes = await startProxy(proxy, plan, cores, owned);
+    const tls = scenario.tls === undefined ? undefined : await writeTlsFiles(folder);
+    const plan = { folder, port: freePort(), adminPort: freePort(), upstreamPort, workers, tls };
+    const core = workers === 1 ? cores.proxy : `${cores.proxy},${cores.load}`;
+    const processes = await startProxy(proxy, plan, core, owned);
     const port = processes.length === 0 ? upstreamPort : plan.port;
-    const target = JSON.stringify({ host: "127.0.0.1", port, payloadBytes });
-    const load = owned.use(LoadProcess.start(loadScript, target, onLoadCore));
+    const security = tls === undefined ? {} : { tls: { ca: tls.ca, resumes: scenario.tls === "resumed" } };
+    const target: Target = { host: "127.0.0.1", port, payloadBytes, ...security };
+    const load = owned.use(LoadProcess.start(loadScript, JSON.stringify(target), onLoadCore));
     const watched: readonly WatchedProcess[] = [
       ...processes,
       { role: "echo", pid: echo.pid },
@@ -64,13 +69,13 @@ export class Rig implements AsyncDisposable {
 async function startProxy(
   proxy: Contender,
   plan: ProxyPlan,
-  cores: Cores,
+  core: Placement["core"],
   owned: AsyncDisposableStack,
 ): Promise<readonly WatchedProcess[]> {
   const command = await proxy.prepare(plan);
   if (command.length === 0) return [];
   const { folder } = plan;
-  const child = owned.use(Child.start(command, { core: cores.proxy, folder, logFile: join(folder, "proxy.log") }));
+  const child = owned.use(Child.start(command, { core, folder, logFile: join(folder, "proxy.log") }));
   const deadline = performance.now() + 15_000;
   for (;;) {
     try {

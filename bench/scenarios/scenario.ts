@@ -22,6 +22,12 @@ export type Scenario = {
   /** The script of `load/` that makes the load. */
   readonly loadScript: string;
   readonly payloadBytes: number;
+  /** Over TLS: every handshake in full, or all but the first resumed. In the clear unless given. */
+  readonly tls?: "full" | "resumed";
+  /** How many workers or threads a proxy has: 1 unless given. With more of them it may use the core of the load as well. */
+  readonly workers?: number;
+  /** Who takes part, where that is not everybody that comes from elsewhere. */
+  readonly contenders?: readonly ProxyName[];
   /** How many sessions or connections are open, or handshakes under way, at once. */
   readonly connections: number;
   readonly headline: Headline;
@@ -35,4 +41,10 @@ export type Scenario = {
 /** How many descriptors a process needs for a scenario: a proxy has two connections a session. */
 export function descriptorsFor({ connections }: Scenario): number {
   return 2 * connections + 400;
+}
+
+/** Does this proxy take part? What load and echo server reach without one is told once: it explains the other figures and is compared with none. */
+export function takesPart(name: ProxyName, { contenders, isMeasuredDirectly }: Scenario, round: number): boolean {
+  if (name === "direct") return isMeasuredDirectly && round === 0;
+  return contenders === undefined ? name !== "one-worker" : contenders.includes(name);
 }

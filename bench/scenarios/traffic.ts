@@ -24,7 +24,8 @@ const nothingDone: Failure = { what: "nothing came back", count: 1 };
 
 /** A scenario under traffic whose headline is the CPU time per operation. */
 export function trafficScenario(
-  parts: Omit<Scenario, "headline" | "isMeasuredDirectly" | "measure"> & Partial<Pick<Scenario, "headline">>,
+  parts: Omit<Scenario, "headline" | "isMeasuredDirectly" | "measure"> &
+    Partial<Pick<Scenario, "headline" | "isMeasuredDirectly">>,
 ): Scenario {
   const scenario: Scenario = {
     headline: cpuPerOperation,
