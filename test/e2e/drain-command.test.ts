@@ -206,6 +206,21 @@ test("a drain outlives the control process, and the next one knows of it", async
   expect((await refusal(portOf(next, "other"), "/feed")).code).toBe("draining");
 }, 20_000);
 
+test("a drain goes on in the processes that take over", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  const port = portOf(gateway);
+  const chat = await open(port, "/chat", 100);
+  const draining = causeway(gateway, "--route", "chat", "--window", "3s");
+  await until(() => chat.some(({ end }) => end !== undefined));
+  expect((await gateway.admin("/api/upgrade", "POST")).status).toBe(200);
+  expect(chat.filter(({ end }) => end === undefined).length).toBeGreaterThan(20);
+  expect((await refusal(port, "/chat")).code).toBe("draining");
+  expect((await Promise.all(chat.map((peer) => peer.untilEnd()))).every(({ code }) => code === 1012)).toBe(true);
+  expect((await draining).code).toBe(0);
+  await open(port, "/feed", 4);
+}, 20_000);
+
 test("what cannot be drained is wrong use, or is not there", async () => {
   await using app = await WsApp.open(echo);
   await using gateway = await RunningGateway.open(yaml(app));
