@@ -7,7 +7,12 @@ export type HashSettings = { readonly hash: KeySource; readonly table: "ring" | 
 /** What of a request is the key. Names of headers are in lower case. */
 export type KeySource =
   | { readonly from: "client-address" | "path" }
-  | { readonly from: "header" | "cookie" | "query"; readonly name: string };
+  | NamedField
+  /** A claim of the JWT that stands there; it is read and not verified. */
+  | { readonly from: "claim"; readonly name: string; readonly token: NamedField };
+
+/** A field of a request that holds text. */
+export type NamedField = { readonly from: "header" | "cookie" | "query"; readonly name: string };
 
 /** How a client finds the endpoint again that it had before; without a trace of one it is balanced as usual. */
 export type StickySettings =

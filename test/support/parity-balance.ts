@@ -57,4 +57,16 @@ export const balanceRows: readonly ParityRow[] = [
       gives: { status: 200 },
     }),
   ),
+  ...["anna", "bert", "carl"].map(
+    (user): ParityRow => ({
+      covers: ["split"],
+      says: `the upstream that a claim in the token of ${user} leads to`,
+      settings: {
+        upstreams: { one: { endpoints: ["127.0.0.1:{port}"] }, two: { endpoints: ["127.0.0.1:{port}"] } },
+        route: { to: ["one", "two"], split: { claim: "sub" } },
+      },
+      asked: { headers: { Authorization: `Bearer e30.${btoa(JSON.stringify({ sub: user }))}.` } },
+      gives: { status: 200 },
+    }),
+  ),
 ];

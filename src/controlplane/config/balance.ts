@@ -2,6 +2,7 @@ import { z } from "zod";
 import type {
   BalanceSettings,
   KeySource,
+  NamedField,
   RebalanceSettings,
   SlowStartSettings,
   StickyCookie,
@@ -39,12 +40,22 @@ const keyMap = map({
   header: headerName().optional().describe("The value of this header."),
   cookie: cookieName().optional().describe("The value of this cookie, which the application sets."),
   query: parameterName().optional().describe("The value of this query parameter."),
-}).superRefine(({ header, cookie, query }, context) => exactlyOne({ header, cookie, query }, context));
+  claim: text("write the name of a claim such as sub")
+    .min(1)
+    .optional()
+    .describe(
+      "This claim of the JWT that stands there; of a bearer token in `Authorization` if nothing else is named. It is read and not verified: " +
+        "whoever makes up a token chooses an endpoint, and nothing else.",
+    ),
+}).superRefine(({ header, cookie, query, claim }, context) => {
+  if (claim === undefined || [header, cookie, query].some((field) => field !== undefined))
+    exactlyOne({ header, cookie, query }, context);
+});
 
 /** What of a request is a key. */
 const keySchema = () =>
   z.union([word("client-address", "path"), keyMap], {
-    error: "write client-address, path, { header: x-user }, { cookie: name } or { query: sid }",
+    error: "write client-address, path, { header: x-user }, { cookie: name }, { query: sid } or { claim: sub }",
   });
 
 /** `balance` of an upstream. */
@@ -59,7 +70,7 @@ export const balanceSchema = z
         table: word("ring", "maglev")
           .prefault("ring")
           .describe(
-            "`ring`: no key moves but those of an endpoint that comes or goes. `maglev`: quicker to build with hundreds of endpoints; a few other keys move too.",
+            "`ring`: no key moves but those of an endpoint that comes or goes. `maglev`: exact shares, where those of a ring are within 3 %; a few other keys move too.",
           ),
       }),
     ],
@@ -167,6 +178,13 @@ export const splitSchema = keySchema()
 /** What of a client's request is hashed, for the model. */
 export function keySource(key: z.output<ReturnType<typeof keySchema>>): KeySource {
   if (typeof key === "string") return { from: key };
+  const { claim, ...fields } = key;
+  if (claim === undefined) return namedField(fields);
+  const isElsewhere = Object.values(fields).some((field) => field !== undefined);
+  return { from: "claim", name: claim, token: namedField(isElsewhere ? fields : { header: "authorization" }) };
+}
+
+function namedField(key: Omit<z.output<typeof keyMap>, "claim">): NamedField {
   if (key.header !== undefined) return { from: "header", name: key.header.toLowerCase() };
   if (key.cookie !== undefined) return { from: "cookie", name: key.cookie };
   return { from: "query", name: key.query ?? "" };

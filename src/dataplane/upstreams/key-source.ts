@@ -2,6 +2,7 @@ import type { KeySource } from "../../core/balance-settings.ts";
 import { cookieValue } from "../../core/cookies.ts";
 import type { Exchange } from "../../core/exchange.ts";
 import { queryValues } from "../../core/query.ts";
+import { jwtClaim } from "./jwt-claim.ts";
 
 /** What of an exchange can tell who asks. */
 export type Asker = Pick<Exchange, "head" | "headers" | "client">;
@@ -27,5 +28,9 @@ function findIn(source: KeySource): KeyFinder {
       return ({ headers }) => cookieValue(headers, source.name);
     case "query":
       return ({ head }) => queryValues(head.query, source.name)[0];
+    case "claim": {
+      const findToken = findIn(source.token);
+      return (asker) => jwtClaim(findToken(asker) ?? "", source.name);
+    }
   }
 }
