@@ -3,14 +3,13 @@ import type { DrainOrder } from "../core/drain-order.ts";
 import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
-import type { ListenerState } from "../core/handover.ts";
 import type { Issue } from "../core/issue.ts";
-import type { ListenerSettings, RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
+import type { RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { Admission } from "./admission.ts";
-import { buildDials, buildTables, type CertificateTables, type SecureDials } from "./certificate-tables.ts";
+import { buildDials, type SecureDials } from "./certificate-tables.ts";
 import { ChangeDrains } from "./change-drains.ts";
 import { type CompiledRoutes, refuseUnrouted } from "./compiled-routes.ts";
 import { Departure } from "./departure.ts";
@@ -22,12 +21,12 @@ import { Figures, gauge } from "./figures.ts";
 import { compose, createRouteFilters } from "./filters/catalogue.ts";
 import { RouteLimits } from "./filters/route-limits.ts";
 import { createForward } from "./forward/forward.ts";
-import { Listener, type ListenerFacts } from "./listener.ts";
-import { ListenerCountsByName } from "./listener-counts.ts";
+import type { ListenerFacts } from "./listener.ts";
+import { type InheritedListener, ListenerSet, type PreparedListeners } from "./listener-set.ts";
 import { listenerWay } from "./listener-ways.ts";
-import type { CertificateTable } from "./net/certificate-table.ts";
 import { Descriptors } from "./net/descriptors.ts";
 import { Rebalancing } from "./rebalancing.ts";
+import { refusal } from "./refusal.ts";
 import type { Session } from "./relay/session.ts";
 import { addressOf } from "./request-identity.ts";
 import { RouteTable } from "./routing/route-table.ts";
@@ -69,14 +68,10 @@ export type PreparedSnapshot = {
 type Change = {
   readonly snapshot: Snapshot;
   readonly compiled: CompiledRoutes;
-  readonly tables: CertificateTables;
   readonly dials: SecureDials;
-  readonly fresh: ReadonlyMap<string, Listener>;
+  readonly listeners: PreparedListeners;
   readonly terms: ApplyTerms;
 };
-
-/** A port that another process has bound. */
-export type InheritedListener = { readonly state: ListenerState; readonly descriptor: number };
 
 const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
 /** How often idle upstream connections are looked through, and a drain looks whether it is over (ms). */
@@ -89,18 +84,15 @@ export class Gateway implements AsyncDisposable {
   readonly #wheel: TimerWheel;
   readonly #figures = new Figures();
   readonly #limits: RouteLimits;
-  readonly #listenerCounts: ListenerCountsByName;
   readonly #descriptors: Descriptors;
   readonly #upstreams: UpstreamSet;
   readonly #desk: ExchangeDesk;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #listeners: ListenerSet;
   readonly #endpointDrains: EndpointDrains;
   readonly #drainOrders: DrainOrders;
   readonly #changeDrains: ChangeDrains;
   readonly #rebalancing: Rebalancing;
   readonly #housekeeping: Timer;
-  #tables: CertificateTables = new Map();
-  #inherited: readonly InheritedListener[] = [];
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
   constructor(options: GatewayOptions = {}) {
@@ -126,7 +118,12 @@ export class Gateway implements AsyncDisposable {
         this.#upstreams.sessionEnded(session.identity, { isLost: end.reason === "upstream_lost", ageMs }),
     });
     this.#limits = new RouteLimits(options.memory);
-    this.#listenerCounts = new ListenerCountsByName(options.memory);
+    this.#listeners = new ListenerSet({
+      wheel: this.#wheel,
+      descriptors: this.#descriptors,
+      memory: options.memory,
+      observer: this.#desk.listenerObserver((incoming, facts) => this.#begin(incoming, facts)),
+    });
     this.#upstreams = new UpstreamSet({
       wheel: this.#wheel,
       memory: options.memory,
@@ -150,7 +147,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   get listeners(): ListenerStatus[] {
-    return [...this.#listeners.values()].map((listener) => listener.status);
+    return this.#listeners.status;
   }
 
   /**
@@ -173,30 +170,24 @@ export class Gateway implements AsyncDisposable {
     try {
       compiled = this.#compile(snapshot);
     } catch (error) {
-      return { issues: [problem("routes", error)] };
+      return { issues: [refusal("routes", error)] };
     }
-    const tables = buildTables(snapshot, this.#tables);
-    if ("issue" in tables) return { issues: [tables.issue] };
     const dials = buildDials(snapshot, this.#upstreams.secure);
     if ("issue" in dials) return { issues: [dials.issue] };
-    const opened = this.#openListeners(snapshot.listeners, tables);
-    if ("issue" in opened) return { issues: [opened.issue] };
-    const { fresh } = opened;
+    const listeners = this.#listeners.prepare(snapshot);
+    if ("issue" in listeners) return { issues: [listeners.issue] };
     return {
       revision: snapshot.revision,
-      listeners: snapshot.listeners.flatMap(({ name }) => (fresh.get(name) ?? this.#listeners.get(name))?.status ?? []),
-      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, tables, dials, fresh, terms }),
-      abandon: () => {
-        for (const listener of fresh.values()) listener.close();
-      },
+      listeners: listeners.status,
+      commit: (terms = defaultTerms) => this.#commit({ snapshot, compiled, dials, listeners, terms }),
+      abandon: () => this.#listeners.abandon(listeners),
     };
   }
 
-  #commit({ snapshot, compiled, tables, dials, fresh, terms }: Change): void {
-    const before = { routes: this.#compiled.routes, listeners: [...this.#listeners.keys()] };
+  #commit({ snapshot, compiled, dials, listeners, terms }: Change): void {
+    const before = { routes: this.#compiled.routes, listeners: this.#listeners.names };
     this.#compiled = compiled;
-    this.#tables = tables;
-    this.#takeOver(snapshot.listeners, fresh);
+    this.#listeners.commit(snapshot.listeners, listeners);
     this.#retireDrained();
     this.#endpointDrains.terms = terms.drain;
     this.#rebalancing.terms = terms.drain;
@@ -235,7 +226,7 @@ export class Gateway implements AsyncDisposable {
     this.#desk.drain = new Drain({ plan, why: "drain", wheel: this.#wheel });
     const openedBefore = this.sessions.opened - this.sessions.size;
     for (const session of this.sessions) this.#desk.drain.add(session);
-    for (const listener of this.#listeners.values()) listener.retire();
+    this.#listeners.retireWhere(() => true);
     const until = this.#wheel.clock() + plan.graceMs;
     const look = new Timer(() => {
       const isOver = this.sessions.size === 0 && this.#desk.running === 0;
@@ -253,7 +244,7 @@ export class Gateway implements AsyncDisposable {
       revision: this.revision,
       state: this.#desk.drain === undefined && !this.#drainOrders.areForAll ? "serving" : "draining",
       sessions: this.sessions.size,
-      connections: this.listeners.reduce((sum, listener) => sum + listener.connections, 0),
+      connections: this.#listeners.connections,
       sessionsByRevision: this.sessions.countBy((session) => session.identity.revision),
       sessionsByRoute: this.sessions.countBy((session) => session.identity.route),
       listeners: this.listeners,
@@ -264,20 +255,11 @@ export class Gateway implements AsyncDisposable {
   }
 
   metrics(): MetricFamily[] {
-    const listeners = [...this.#listeners.values()];
-    const pending = listeners.reduce((sum, listener) => sum + listener.pending, 0);
-    const connections = this.listeners.map(({ name, connections }) => ({
-      labels: { listener: name },
-      value: connections,
-    }));
     return [
       ...this.sessions.families(),
       ...this.#figures.families(),
       ...this.#upstreams.families(),
-      gauge("causeway_connections_open", "Open client connections, sessions included.", connections),
-      gauge("causeway_pending", "Connections without a complete head, and handshakes without an answer.", [
-        { labels: {}, value: pending },
-      ]),
+      ...this.#listeners.families(),
       gauge("causeway_exchanges_running", "Requests and handshakes that are being answered.", [
         { labels: {}, value: this.#desk.running },
       ]),
@@ -291,21 +273,13 @@ export class Gateway implements AsyncDisposable {
 
   /** Accepts on ports that another process has bound; the result holds what stands against it. */
   inherit(snapshot: Snapshot, inherited: readonly InheritedListener[], terms = defaultTerms): readonly Issue[] {
-    const tables = buildTables(snapshot, this.#tables);
-    if ("issue" in tables) return [tables.issue];
-    this.#inherited = inherited;
-    const opened = this.#openListeners(snapshot.listeners, tables);
-    this.#inherited = [];
-    if ("issue" in opened) return [opened.issue];
-    this.#tables = tables;
-    this.#takeOver(snapshot.listeners, opened.fresh);
+    const listeners = this.#listeners.prepare(snapshot, inherited);
+    if ("issue" in listeners) return [listeners.issue];
+    this.#listeners.commit(snapshot.listeners, listeners);
     this.#retireDrained();
     const { routes } = this.#compiled;
-    const listeners = snapshot.listeners.map(({ name }) => name);
-    const [before, after] = [
-      { routes, listeners: [] },
-      { routes, listeners },
-    ];
+    const before = { routes, listeners: [] };
+    const after = { routes, listeners: this.#listeners.names };
     this.#changeDrains.apply({ revision: snapshot.revision, before, after, terms: terms.drain });
     return [];
   }
@@ -317,7 +291,7 @@ export class Gateway implements AsyncDisposable {
 
   /** What another process can take over of all this. */
   depart(): Departure {
-    return new Departure({ sessions: this.sessions, listeners: this.#listeners });
+    return new Departure({ sessions: this.sessions, listeners: this.#listeners.byName });
   }
 
   /** Takes over what another process had. */
@@ -327,24 +301,19 @@ export class Gateway implements AsyncDisposable {
       wheel: this.#wheel,
       observer: this.#desk,
       onFault: (error) => this.#desk.onFault(error),
-      listener: (name) => this.#listeners.get(name),
+      listener: (name) => this.#listeners.byName.get(name),
       onSession: (session, scope) => this.#goOn(session, scope),
     });
   }
 
   /** Another process accepts in its place; what is open goes on, for as long as it cannot go there too. */
   stopAccepting(): void {
-    for (const listener of this.#listeners.values()) {
-      listener.stopAccepting();
-      listener.retireFixed();
-    }
+    this.#listeners.stopAccepting();
   }
 
   /** What could not go to another process, or not yet. */
   get remains(): { readonly sessions: number; readonly exchanges: number; readonly connections: number } {
-    const { running: exchanges } = this.#desk;
-    const connections = this.listeners.reduce((sum, listener) => sum + listener.connections, 0);
-    return { sessions: this.sessions.size, exchanges, connections };
+    return { sessions: this.sessions.size, exchanges: this.#desk.running, connections: this.#listeners.connections };
   }
 
   /** A session that was another process's is counted here as it was there. */
@@ -367,7 +336,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Closes everything at once. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.close();
     for (const session of [...this.sessions]) session.cut();
     this.#upstreams.update([]);
     this.#wheel[Symbol.dispose]();
@@ -386,59 +355,10 @@ export class Gateway implements AsyncDisposable {
     return compose(filters, createForward(route, this.#upstreams.forwardParts));
   }
 
-  #openListeners(
-    wanted: readonly ListenerSettings[],
-    tables: CertificateTables,
-  ): { fresh: Map<string, Listener> } | { issue: Issue } {
-    const fresh = new Map<string, Listener>();
-    for (const settings of wanted) {
-      if (this.#listeners.get(settings.name)?.canTakeOver(settings) === true) continue;
-      try {
-        fresh.set(settings.name, this.#open(settings, tables.get(settings.name)));
-      } catch (error) {
-        for (const listener of fresh.values()) listener.close();
-        return { issue: problem(`listeners.${settings.name}.address`, error) };
-      }
-    }
-    return { fresh };
-  }
-
-  #open(settings: ListenerSettings, certificates: CertificateTable | undefined): Listener {
-    const begin = (incoming: Incoming, facts: ListenerFacts): OpenExchange => this.#begin(incoming, facts);
-    const observer = this.#desk.listenerObserver(begin);
-    const inherited = this.#inherited.find(({ state: { name, host, port } }) => {
-      return name === settings.name && host === settings.host && (port === settings.port || settings.port === 0);
-    });
-    return Listener.open({
-      settings: inherited === undefined ? settings : { ...settings, port: inherited.state.port },
-      certificates,
-      wheel: this.#wheel,
-      descriptors: this.#descriptors,
-      observer,
-      descriptor: inherited?.descriptor,
-      counts: this.#listenerCounts.of(settings.name),
-    });
-  }
-
-  #takeOver(wanted: readonly ListenerSettings[], fresh: ReadonlyMap<string, Listener>): void {
-    const names = new Set(wanted.map((settings) => settings.name));
-    for (const [name, listener] of this.#listeners) {
-      if (names.has(name) && !fresh.has(name)) continue;
-      listener.close();
-      this.#listeners.delete(name);
-    }
-    for (const settings of wanted)
-      this.#listeners.get(settings.name)?.update(settings, this.#tables.get(settings.name));
-    for (const [name, listener] of fresh) this.#listeners.set(name, listener);
-  }
-
   #retireDrained(): void {
     // The end of all is not taken back.
     if (this.#desk.drain !== undefined) return;
-    for (const [name, listener] of this.#listeners) {
-      if (this.#drainOrders.concernListener(name)) listener.retire();
-      else listener.unretire();
-    }
+    this.#listeners.retireWhere((name) => this.#drainOrders.concernListener(name));
   }
 
   #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {
@@ -453,11 +373,4 @@ export class Gateway implements AsyncDisposable {
     this.#rebalancing.step(this.#upstreams, housekeepingMs);
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
   }
-}
-
-/** Something that only shows when it is tried: a port that is taken, say. */
-function problem(path: string, error: unknown): Issue {
-  const says = error instanceof Error ? error.message : String(error);
-  const instead = path.endsWith(".address") ? { try: "choose another address or port" } : {};
-  return { severity: "error", at: { source: "configuration", path }, says, ...instead };
 }

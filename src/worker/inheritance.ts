@@ -1,5 +1,6 @@
 import { type FromSuccessor, handoverFormat, type OrderFor, type ToSuccessor } from "../core/handover.ts";
-import type { Gateway, InheritedListener } from "../dataplane/gateway.ts";
+import type { Gateway } from "../dataplane/gateway.ts";
+import type { InheritedListener } from "../dataplane/listener-set.ts";
 import { receiveDescriptors } from "../dataplane/net/descriptor-passing.ts";
 import type { Takeover } from "../dataplane/takeover.ts";
 
