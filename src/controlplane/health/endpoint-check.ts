@@ -1,6 +1,6 @@
 import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { CheckSettings } from "../../core/health-settings.ts";
-import { sleep } from "../../kit/sleep.ts";
+import { sleep, within } from "../../kit/sleep.ts";
 import type { Probe, ProbeResult } from "./probe.ts";
 
 /** How far the time between two checks is off, so that the checks of many gateways do not fall together. */
@@ -34,7 +34,7 @@ export type EndpointCheckOptions = {
   readonly health: EndpointVerdict["health"];
 };
 
-/** The checks of one endpoint, one after the other until it is disposed. */
+/** The checks of one endpoint, until it is disposed. One that is long under way does not hold up the next ones. */
 export class EndpointCheck implements Disposable {
   readonly #options: EndpointCheckOptions;
   readonly #stop = new AbortController();
@@ -43,6 +43,11 @@ export class EndpointCheck implements Disposable {
   /** Checks in a row that speak against `#health`. */
   #against = 0;
   #figures: CheckFigures = { good: 0, failed: 0 };
+  #begun = 0;
+  /** How many are under way that the next ones did not wait for. */
+  #silent = 0;
+  /** The newest that was good: those that began before it say nothing any more. */
+  #newestGood = 0;
 
   constructor(options: EndpointCheckOptions) {
     this.#options = options;
@@ -73,29 +78,53 @@ export class EndpointCheck implements Disposable {
     const { signal } = this.#stop;
     await sleep(Math.random() * Math.min(firstSpreadMs, this.#settings.intervalMs), signal);
     while (!signal.aborted) {
-      const { host, port } = this.#options;
-      const { probe, timeoutMs, proxyProtocol, tls } = this.#settings;
-      const one = { settings: probe, host, port, timeoutMs, proxyProtocol, tls };
-      const result = await this.#options.probe(one, signal);
-      if (signal.aborted) return;
-      this.#take(result);
+      const check = this.#check(signal);
+      if (await this.#isSilent(check)) {
+        this.#silent++;
+        void check.then(() => this.#silent--);
+        continue;
+      }
+      await check;
       await sleep(this.#pauseMs(), signal);
     }
+  }
+
+  async #check(signal: AbortSignal): Promise<void> {
+    const { host, port } = this.#options;
+    const { probe, timeoutMs, proxyProtocol, tls } = this.#settings;
+    const number = ++this.#begun;
+    const result = await this.#options.probe({ settings: probe, host, port, timeoutMs, proxyProtocol, tls }, signal);
+    if (!signal.aborted) this.#take(number, result);
+  }
+
+  /** An endpoint that stands still costs one timeout to find out, and not as many as failures in a row are needed. */
+  async #isSilent(check: Promise<void>): Promise<boolean> {
+    const mayOverlap = this.#health === "healthy" && this.#silent + 1 < this.#settings.unhealthy;
+    return (
+      mayOverlap &&
+      within(
+        check.then(() => false),
+        this.#pauseMs(),
+        true,
+      )
+    );
   }
 
   /** A suspicion is looked into so fast that it is settled within one interval. */
   #pauseMs(): number {
     const { intervalMs, unhealthy } = this.#settings;
-    const isSuspected = this.#health === "healthy" && this.#against > 0;
+    const isSuspected = this.#health === "healthy" && this.#against + this.#silent > 0;
     return (isSuspected ? intervalMs / unhealthy : intervalMs) * (1 - jitter + 2 * jitter * Math.random());
   }
 
-  #take(result: ProbeResult): void {
+  #take(number: number, result: ProbeResult): void {
     const { good, failed } = this.#figures;
     const last = { lastAt: Date.now(), lastMs: result.ms };
     this.#figures = result.isGood
       ? { good: good + 1, failed, ...last }
       : { good, failed: failed + 1, ...last, lastWhy: result.why };
+    if (number < this.#newestGood) return;
+    if (result.isGood) this.#newestGood = number;
     const found = result.isGood ? "healthy" : "unhealthy";
     this.#against = found === this.#health ? 0 : this.#against + 1;
     if (this.#against === 0 || this.#against < this.#needed()) return;

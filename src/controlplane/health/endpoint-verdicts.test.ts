@@ -4,6 +4,7 @@ import type { EndpointVerdict } from "../../core/endpoint-state.ts";
 import type { CheckSettings } from "../../core/health-settings.ts";
 import type { UpstreamSettings } from "../../core/snapshot.ts";
 import { EndpointVerdicts } from "./endpoint-verdicts.ts";
+import type { Probe, ProbeResult } from "./probe.ts";
 
 const check: CheckSettings = { probe: { type: "tcp" }, intervalMs: 4, timeoutMs: 5, healthy: 2, unhealthy: 3 };
 
@@ -23,18 +24,24 @@ class Bench implements Disposable {
   readonly events: string[] = [];
   readonly bad = new Set<number>();
   checks = 0;
-  readonly verdicts = new EndpointVerdicts({
-    log: {
-      info: (event) => this.events.push(event),
-      warn: (event) => this.events.push(event),
-      error: (event) => this.events.push(event),
-    },
-    onVerdicts: (verdicts) => this.told.push(...verdicts),
-    probe: async ({ port }) => {
-      this.checks++;
-      return this.bad.has(port) ? { isGood: false, ms: 1, why: "refused" } : { isGood: true, ms: 1 };
-    },
-  });
+  readonly verdicts: EndpointVerdicts;
+
+  constructor(answer?: (one: Probe) => Promise<ProbeResult>) {
+    const decided = async ({ port }: Probe): Promise<ProbeResult> =>
+      this.bad.has(port) ? { isGood: false, ms: 1, why: "refused" } : { isGood: true, ms: 1 };
+    this.verdicts = new EndpointVerdicts({
+      log: {
+        info: (event) => this.events.push(event),
+        warn: (event) => this.events.push(event),
+        error: (event) => this.events.push(event),
+      },
+      onVerdicts: (verdicts) => this.told.push(...verdicts),
+      probe: (one) => {
+        this.checks++;
+        return answer === undefined ? decided(one) : answer(one);
+      },
+    });
+  }
 
   health(port: number): string | undefined {
     return this.verdicts.find("app", `127.0.0.1:${port}`)?.verdict.health;
@@ -69,6 +76,34 @@ test("after that it takes as many checks in a row as the settings say, down and 
   expect(figures()?.good).toBe(before + 2);
   expect(bench.told.map(({ health }) => health)).toEqual(["healthy", "unhealthy", "healthy"]);
   expect(bench.events).toEqual(["endpoint-unhealthy", "endpoint-healthy"]);
+});
+
+test("a check that takes longer than the interval does not hold up the next ones, and no more are under way than are needed", async () => {
+  const answers: ((result: ProbeResult) => void)[] = [];
+  const prompt = { isGood: true, ms: 1 } as const;
+  let others = 0;
+  using bench = new Bench(({ port }) => {
+    if (port === 1) return new Promise((resolve) => answers.push(resolve));
+    others++;
+    return Promise.resolve(prompt);
+  });
+  bench.verdicts.update([upstream([1, 2], { ...check, timeoutMs: 10_000 })]);
+  await until(() => answers.length === 1);
+  answers[0]?.(prompt);
+  await until(() => answers.length === 4);
+  const before = others;
+  await until(() => others === before + 10);
+  expect(answers.length).toBe(4);
+  // The newest answer is the one that holds.
+  answers[2]?.(prompt);
+  const late = { isGood: false, ms: 1, why: "late" } as const;
+  answers[1]?.(late);
+  answers[3]?.(late);
+  await until(() => answers.length === 7);
+  expect(bench.health(1)).toBe("healthy");
+  for (const answer of answers.slice(4, 6)) answer(late);
+  await until(() => bench.health(1) === "unhealthy");
+  await until(() => bench.verdicts.find("app", "127.0.0.1:1")?.checks?.failed === 4);
 });
 
 test("a change keeps what is known of endpoints that stay, and forgets those that go", async () => {
