@@ -17,6 +17,12 @@ test.each([[["--quick"]], [["http-1k"]], [["--only", "nginx"]]])(
   },
 );
 
+test("continuity stands alone, and a full run of it is kept", () => {
+  expect(parseArguments(["continuity"], scenarios)).toMatchObject({ scenarios: ["continuity"], out: "docs/bench" });
+  expect(parseArguments(["continuity", "--quick"], scenarios).out).toBeUndefined();
+  expect(() => parseArguments(["continuity", "http-1k"], scenarios)).toThrow("continuity stands alone");
+});
+
 test("a quick run takes one round and leaves out the run without proxy", () => {
   const options = parseArguments(["--quick"], scenarios);
   expect(options.rounds).toBe(1);

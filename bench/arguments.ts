@@ -14,6 +14,9 @@ export type BenchOptions = {
   readonly out: string | undefined;
 };
 
+/** The name of what is no scenario: sessions followed through a reload, the death of a worker and an upgrade. */
+export const continuityName = "continuity";
+
 /** A command line that cannot be followed; the message says why. */
 export class WrongUse extends Error {
   override readonly name = "WrongUse";
@@ -23,6 +26,7 @@ export class WrongUse extends Error {
 export const usage = `usage: npm run bench -- [scenario…] [--rounds N] [--seconds N] [--quick] [--only nginx,causeway] [--out folder]
 
   scenario        one or several names; all without
+  continuity      alone: sessions followed through a reload, a worker's death and an upgrade
   --rounds N      how often each proxy is measured, in turn (3)
   --seconds N     how long one measurement counts, after its warm-up (2)
   --quick         one short round, to see that everything works
@@ -34,17 +38,19 @@ export const usage = `usage: npm run bench -- [scenario…] [--rounds N] [--seco
 export function parseArguments(args: readonly string[], scenarioNames: readonly string[]): BenchOptions {
   const { values, positionals } = parse(args);
   const isQuick = values.quick ?? false;
-  const isFull = !isQuick && positionals.length === 0 && values.only === undefined;
-  for (const name of positionals) {
+  const isContinuity = positionals.includes(continuityName);
+  const isFull = !isQuick && (positionals.length === 0 || isContinuity) && values.only === undefined;
+  if (isContinuity && positionals.length > 1) throw new WrongUse(`${continuityName} stands alone`);
+  for (const name of isContinuity ? [] : positionals) {
     if (!scenarioNames.includes(name))
-      throw new WrongUse(`no scenario "${name}"; there are ${scenarioNames.join(", ")}`);
+      throw new WrongUse(`no scenario "${name}"; there are ${[...scenarioNames, continuityName].join(", ")}`);
   }
   return {
     scenarios: positionals,
     proxies: proxiesIn(values.only, isQuick),
     rounds: Math.ceil(positive("--rounds", values.rounds ?? (isQuick ? "1" : "3"))),
-    warmupMs: isQuick ? 600 : 2000,
-    measureMs: positive("--seconds", values.seconds ?? (isQuick ? "0.6" : "2")) * 1000,
+    warmupMs: isQuick ? 300 : 2000,
+    measureMs: positive("--seconds", values.seconds ?? (isQuick ? "0.5" : "2")) * 1000,
     isQuick,
     out: values.out ?? (isFull ? "docs/bench" : undefined),
   };

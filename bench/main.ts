@@ -1,4 +1,5 @@
-import { type BenchOptions, parseArguments, usage, WrongUse } from "./arguments.ts";
+import { type BenchOptions, continuityName, parseArguments, usage, WrongUse } from "./arguments.ts";
+import { measureContinuity } from "./continuity/continuity.ts";
 import { type Cores, chooseCores, describeMachine, descriptorLimit } from "./measure/machine.ts";
 import { allProxies } from "./proxies/all.ts";
 import type { Contender } from "./proxies/contender.ts";
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
     return 1;
   }
   leaveNothingBehind();
+  if (options.scenarios.includes(continuityName)) return measureContinuity(options, cores);
 
   const installed = await findInstalled(options);
   const scenarios = allScenarios.filter(

@@ -1,3 +1,4 @@
+import type { Timeline } from "../continuity/timeline.ts";
 import type { Failure, TrafficSample } from "../measure/sample.ts";
 import type { Measurement } from "./window.ts";
 
@@ -17,6 +18,8 @@ export type Order =
   | { readonly do: "open"; readonly count: number }
   /** Operations one after the other on everything that is open, measured. */
   | { readonly do: "run"; readonly measurement: Measurement }
+  /** Traffic at a steady pace for that long, whatever happens to it. */
+  | { readonly do: "follow"; readonly forMs: number; readonly bucketMs: number }
   /** Ends everything that is open, politely. */
   | { readonly do: "close" };
 
@@ -25,6 +28,7 @@ export type Answer =
   | { readonly did: "listen"; readonly port: number }
   | { readonly did: "open"; readonly failures: readonly Failure[] }
   | { readonly did: "run"; readonly sample: TrafficSample }
+  | { readonly did: "follow"; readonly timeline: Timeline; readonly failures: readonly Failure[] }
   | { readonly did: "close"; readonly failures: readonly Failure[] }
   | { readonly did: "give up"; readonly says: string };
 

@@ -33,7 +33,8 @@ export const causeway: Contender = {
   },
 };
 
-async function workerPids(adminPort: number): Promise<readonly number[]> {
+/** The processes that serve, as the admin API tells. */
+export async function workerPids(adminPort: number): Promise<readonly number[]> {
   const response = await fetch(`http://127.0.0.1:${adminPort}/api/workers`, { signal: AbortSignal.timeout(1000) });
   const { items } = (await response.json()) as { items: { pid: number }[] }; // what the admin API's document promises
   if (items.length === 0) throw new Error("/api/workers lists no worker");

@@ -18,6 +18,8 @@ export type ProxyPlan = {
   readonly adminPort: number;
   readonly upstreamPort: number;
   readonly workers: number;
+  /** How long what a reload has replaced may stay for its sessions, in seconds; as long as they last unless given. */
+  readonly oldStaysSeconds?: number;
   /** With them it speaks TLS, as `tlsTerms` say, and nothing else. */
   readonly tls: TlsFiles | undefined;
 };

@@ -26,12 +26,13 @@ export const haproxy: Contender = {
   },
 };
 
-function configuration({ port, upstreamPort, workers, tls }: ProxyPlan): string {
+function configuration({ port, upstreamPort, workers, tls, oldStaysSeconds }: ProxyPlan): string {
   // Each connection takes two descriptors, and HAProxy refuses to start where it could not have them all.
   const mostConnections = Math.floor(Math.min(7500, descriptorLimit() / 2 - 200));
   return `
 global
   nbthread ${workers}
+  ${oldStaysSeconds === undefined ? "" : `hard-stop-after ${oldStaysSeconds}s`}
   maxconn ${mostConnections}
 
 defaults

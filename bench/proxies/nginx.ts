@@ -25,13 +25,14 @@ export const nginx: Contender = {
   },
 };
 
-function configuration({ folder, port, upstreamPort, workers, tls }: ProxyPlan): string {
+function configuration({ folder, port, upstreamPort, workers, tls, oldStaysSeconds }: ProxyPlan): string {
   // Workers of a master that runs as root change to another user, who could not enter the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `
 daemon off;
 ${user}
 worker_processes ${workers};
+${oldStaysSeconds === undefined ? "" : `worker_shutdown_timeout ${oldStaysSeconds}s;`}
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log error;
 events { worker_connections 16000; }

@@ -14,8 +14,9 @@ const barPitch = 26;
 const nameWidth = 82;
 const valueWidth = 150;
 
+/** What pictures of the benchmark look like. */
 // Colours for light and dark are chosen inside the picture, and it brings its own ground, so that it can be read on any page.
-const style = `
+export const style = `
   svg { --ground: #ffffff; --edge: #d8dee6; --text: #1c2733; --faint: #5b6875; --ours: #0b7a75; --theirs: #a9b6c4; }
   @media (prefers-color-scheme: dark) {
     svg { --ground: #12181f; --edge: #2e3945; --text: #e8edf2; --faint: #9aa7b4; --ours: #2fc4ba; --theirs: #51606f; }
@@ -121,6 +122,7 @@ function ratioTo({ ratios }: ScenarioResult, proxy: ProxyName): string {
   return ratio === undefined ? "" : `  (ratio ${ratio.value.toFixed(2)})`;
 }
 
-function text(at: { readonly x: number; readonly y: number; readonly class: string }, content: string): string {
+/** One line of text. */
+export function text(at: { readonly x: number; readonly y: number; readonly class: string }, content: string): string {
   return `<text x="${at.x}" y="${at.y}" class="${at.class}">${escapeXml(content)}</text>`;
 }

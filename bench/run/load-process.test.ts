@@ -31,15 +31,21 @@ const measurement = { warmupMs: 10, measureMs: 50, watched: [], cores: { proxy: 
 
 type ServerWish = { readonly tls?: IssuedPair; readonly port?: number };
 
-/** An independent WebSocket server, which may spoil what it echoes. */
-function serve(spoil: (message: Buffer) => Buffer, { tls, port = 0 }: ServerWish = {}) {
+/** An independent WebSocket server, which may spoil what it echoes, or end the session. */
+function serve(spoil: (message: Buffer) => Buffer | undefined, { tls, port = 0 }: ServerWish = {}) {
   return Bun.serve({
     hostname: "127.0.0.1",
     port,
     ...(tls === undefined ? {} : { tls }),
     fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no", { status: 400 })),
-    websocket: { message: (socket, message) => void socket.send(spoil(Buffer.from(message))) },
+    websocket: { message: (socket, message) => void answer(socket, spoil(Buffer.from(message))) },
   });
+}
+
+/** Nothing to say is the end of the session. */
+function answer(socket: Bun.ServerWebSocket, message: Buffer | undefined): void {
+  if (message === undefined) socket.terminate();
+  else socket.send(message);
 }
 
 describe.skipIf(!canPin)("load processes", () => {
@@ -104,6 +110,19 @@ describe.skipIf(!canPin)("load processes", () => {
     await using load = start("ws-load.ts", targetOf(server.port ?? 0, 64));
     const { failures } = await load.process.obey({ do: "open", count: 2 });
     expect(failures).toContainEqual({ what: "echo differs from what was sent", count: 2 });
+  });
+
+  test("sessions that are lost are counted, and opened again", async () => {
+    let messages = 0;
+    await using server = serve((message) => (++messages === 1 ? undefined : message));
+    await using load = start("steady-load.ts", targetOf(server.port ?? 0, 64));
+    expect((await load.process.obey({ do: "open", count: 4 })).failures).toEqual([]);
+    const { timeline, failures } = await load.process.obey({ do: "follow", forMs: 600, bucketMs: 100 });
+    expect(failures).toEqual([]);
+    expect(timeline.buckets).toHaveLength(6);
+    expect(timeline.buckets.reduce((sum, { lost }) => sum + lost, 0)).toBe(1);
+    expect(timeline.buckets.at(-1)?.open).toBe(4);
+    expect((await load.process.obey({ do: "close" })).failures).toEqual([]);
   });
 
   test("refused handshakes and wrong responses are errors", async () => {
