@@ -9,16 +9,21 @@ type SchemaIssue = z.core.$ZodIssue;
 export function translateIssues(issues: readonly SchemaIssue[], base: Path, root: Tree, findings: Findings): void {
   const unknown = issues.filter((issue) => issue.code === "unrecognized_keys");
   for (const issue of issues) {
-    const follows = unknown.some((cause) => followsFrom(cause, issue));
+    const isThere = treeAt(root, [...base, ...issue.path]) !== undefined;
+    const follows = unknown.some((cause) => followsFrom(cause, { issue, isThere }));
     if (!follows) translate(issue, base, root, findings);
   }
 }
 
 /** A mistyped key makes its map incomplete as well; that needs no words of its own. */
-function followsFrom(cause: z.core.$ZodIssueUnrecognizedKeys, issue: SchemaIssue): boolean {
+function followsFrom(
+  cause: z.core.$ZodIssueUnrecognizedKeys,
+  { issue, isThere }: { readonly issue: SchemaIssue; readonly isThere: boolean },
+): boolean {
   const at = issue.path.slice(0, cause.path.length);
   if (issue === cause || at.some((step, index) => step !== cause.path[index])) return false;
   if (issue.path.length === cause.path.length) return issue.code === "custom";
+  if (isThere) return false;
   const known = knownKeys(cause);
   const key = issue.path[cause.path.length];
   return issue.path.length === cause.path.length + 1 && cause.keys.some((unknown) => nearest(unknown, known) === key);
