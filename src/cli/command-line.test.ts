@@ -89,3 +89,9 @@ test.each([
   rmSync(folder, { recursive: true });
   expect([out.includes("preloaded"), err.includes("http://127.0.0.1:2")]).toEqual([false, false]);
 });
+
+test("a reader that goes away, as head does, costs only what it did not read", async () => {
+  const shell = ["sh", "-c", '"$@" | true', "sh", ...selfCommand(), "schema"];
+  const child = Bun.spawn(shell, { stdio: ["ignore", "ignore", "pipe"] });
+  expect(await new Response(child.stderr).text()).toBe("");
+});

@@ -17,8 +17,6 @@ export async function demo(args: readonly string[]): Promise<number> {
       told.resolve(undefined);
     });
   }
-  // A terminal that is gone must not keep the demo from ending its processes.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
   try {
     const failure = await Promise.race([told.promise, run.failed, greet(run)]);
