@@ -3,6 +3,9 @@ import type { DrainPlan } from "../core/worker-protocol.ts";
 import { Timer, type TimerWheel } from "../kit/timer-wheel.ts";
 import type { Session } from "./relay/session.ts";
 
+/** What can be given a Close by and by. */
+export type Ending = Pick<Session, "close" | "due">;
+
 /** Ends sessions with Close frames at uniformly random moments of a window, so that their clients do not come back all at once. */
 export class Drain {
   readonly #plan: Pick<DrainPlan, "windowMs" | "code" | "reason">;
@@ -23,7 +26,7 @@ export class Drain {
   }
 
   /** The session gets its Close within what is left of the window. */
-  add(session: Session): void {
+  add(session: Ending): void {
     const now = this.#wheel.clock();
     const inMs = Math.random() * Math.max(0, this.#until - now);
     const timer = new Timer(() => this.#close(session));
@@ -41,7 +44,7 @@ export class Drain {
     this.#isCancelled = true;
   }
 
-  #close(session: Session): void {
+  #close(session: Ending): void {
     if (this.#isCancelled) return;
     session.close(this.#order);
   }

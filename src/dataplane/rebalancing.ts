@@ -1,8 +1,8 @@
 import type { RebalanceSettings } from "../core/balance-settings.ts";
+import type { SessionIdentity } from "../core/handover.ts";
 import type { DrainPlan } from "../core/worker-protocol.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
-import { Drain } from "./drain.ts";
-import type { Session } from "./relay/session.ts";
+import { Drain, type Ending } from "./drain.ts";
 
 /** An upstream whose open sessions may be spread anew. */
 export interface Rebalanced {
@@ -17,7 +17,13 @@ export interface Rebalanced {
 /** `count` of this worker's sessions on an endpoint are too many. */
 export type Surplus = { readonly address: string; readonly count: number };
 
-export type RebalancingOptions = { readonly sessions: Iterable<Session>; readonly wheel: TimerWheel };
+/** A session that may be moved. */
+export type Movable = Ending & {
+  readonly identity: Pick<SessionIdentity, "upstream" | "endpoint">;
+  readonly isClosing: boolean;
+};
+
+export type RebalancingOptions = { readonly sessions: Iterable<Movable>; readonly wheel: TimerWheel };
 
 /**
  * Closes sessions of endpoints that have too many, the oldest first and a few at a time, so that their clients come back to others. Each step has
@@ -53,7 +59,7 @@ export class Rebalancing {
 
   #close(surplus: Surplus & { readonly upstream: string; readonly most: number }, forMs: number): number {
     const { sessions, wheel } = this.#options;
-    const candidates: Session[] = [];
+    const candidates: Movable[] = [];
     let closing = 0;
     for (const session of sessions) {
       if (session.identity.upstream !== surplus.upstream || session.identity.endpoint !== surplus.address) continue;
