@@ -37,7 +37,9 @@ const operatedCauseway: Operated = {
   others: async ({ child }) => [child.pid],
 
   async reload({ plan }) {
+    const before = await revisionOf(plan);
     await appendFile(join(plan.folder, "causeway.yaml"), "  another: { match: { path: /another }, to: echo }\n");
+    await eventually("a new revision of Causeway", async () => (await revisionOf(plan)) > before);
   },
 
   async upgrade({ plan }) {
@@ -101,6 +103,12 @@ export const allOperated: readonly Operated[] = [
   operatedHaproxy,
   { ...operatedHaproxy, title: "HAProxy, hard-stop-after", stopsOld: true },
 ];
+
+async function revisionOf({ adminPort }: ProxyPlan): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/api/config`, { signal: AbortSignal.timeout(1000) });
+  const { revision } = (await response.json()) as { revision: number }; // what the admin API's document promises
+  return revision;
+}
 
 /** Ends the worker that has most descriptors open, which is the one with most sessions, at once. */
 export async function killBusiest(operated: Operated, live: Live): Promise<void> {

@@ -88,11 +88,14 @@ export function continuityPicture({ date, pace, machine, gateways }: Continuity)
 function row(gateway: Followed, y: number): string {
   const { bucketMs, buckets } = gateway.timeline;
   const rates = buckets.map(({ messages }) => (messages * 1000) / bucketMs);
-  const lost = gateway.deeds.map(({ kind, lost }) => `${kind}: ${lost}`).join(", ");
+  const lost = gateway.deeds.map(({ kind, lost }) => `${kind} ${lost}`).join(", ");
   return [
     `<g transform="translate(${margin} ${y})">`,
     text({ x: 0, y: 4, class: "title" }, gateway.title),
-    text({ x: panelWidth + gap, y: 4, class: "faint" }, `sessions lost: ${lost}`),
+    text(
+      { x: panelWidth + gap, y: 4, class: "faint" },
+      `lost: ${lost}; ${gateway.deeds.at(-1)?.processes ?? 0} processes`,
+    ),
     panel({ values: rates, gateway, name: "messages per second", x: 0 }),
     panel({ values: buckets.map(({ open }) => open), gateway, name: "open sessions", x: panelWidth + gap }),
     "</g>",
@@ -108,7 +111,7 @@ type Panel = {
 
 function panel({ values, gateway, name, x }: Panel): string {
   const highest = Math.max(1, ...values) * 1.1;
-  const acrossOf = (index: number) => ((index / Math.max(1, values.length - 1)) * panelWidth).toFixed(1);
+  const acrossOf = (index: number) => (((index + 0.5) / values.length) * panelWidth).toFixed(1);
   const points = values.map((value, index) => `${acrossOf(index)},${(panelHeight * (1 - value / highest)).toFixed(1)}`);
   const { bucketMs, buckets } = gateway.timeline;
   const deeds = gateway.deeds.map(({ kind, atMs }) => {
@@ -124,7 +127,7 @@ function panel({ values, gateway, name, x }: Panel): string {
     `<line class="axis" x1="0" x2="${panelWidth}" y1="${panelHeight}" y2="${panelHeight}"/>`,
     ...deeds,
     `<polyline class="line" points="${points.join(" ")}"/>`,
-    text({ x: 0, y: panelHeight + 14, class: "small" }, `${name}, most ${Math.max(...values).toLocaleString("en-US")}`),
+    text({ x: 0, y: panelHeight + 30, class: "small" }, `${name}, most ${Math.max(...values).toLocaleString("en-US")}`),
     "</g>",
   ].join("\n");
 }
