@@ -9,10 +9,15 @@ import { siteYaml } from "../support/site-yaml.ts";
 import { until } from "../support/until.ts";
 
 const megabyte = 1 << 20;
-/** Bytes of each body; `CAUSEWAY_LARGE=1` makes it the whole gigabyte. */
-const size = process.env.CAUSEWAY_LARGE === undefined ? 256 * megabyte : 1024 * megabyte;
+/** Bytes of each body. */
+const size = 1024 * megabyte;
 /** What may be on its way: both high-water marks, buffers of the event loop, and what a collection has not fetched yet. */
 const allowance = 32 * megabyte;
+/**
+ * The same from a fresh worker on, while bytes flow at a gigabyte a second: reads of half a megabyte each wait for the collector, 70 to
+ * 170 MB whatever the size of the body. A body that is kept takes four times the limit.
+ */
+const mostRise = 256 * megabyte;
 
 const block = Buffer.alloc(megabyte, 7);
 const chunk = Buffer.concat([Buffer.from("100000\r\n"), block, Buffer.from("\r\n")]);
@@ -30,6 +35,8 @@ async function pour(to: Sender, framing: "length" | "chunked"): Promise<void> {
 
 let backend: ScriptedBackend;
 let gateway: RunningGateway;
+/** The worker's memory before it carried anything. */
+let fresh = 0;
 
 /** Reads a body of whichever framing without keeping it, and answers once all of it has come. */
 async function swallow(connection: BackendConnection): Promise<void> {
@@ -53,6 +60,7 @@ beforeAll(async () => {
     await pour(connection, framing);
   });
   gateway = await RunningGateway.open(siteYaml({ upstreams: { app: [`127.0.0.1:${backend.port}`] } }));
+  fresh = residentMemory(gateway.ready.workerPid);
 });
 
 afterAll(async () => {
@@ -60,11 +68,10 @@ afterAll(async () => {
   await backend[Symbol.asyncDispose]();
 });
 
-/** How much the worker's memory rises at most while `work` goes on. */
+/** How far the worker's memory gets above what it was before it carried anything, while `work` goes on. */
 async function rise(work: () => Promise<unknown>): Promise<number> {
   const pid = gateway.ready.workerPid;
-  const before = residentMemory(pid);
-  return (await highest(() => residentMemory(pid), work())) - before;
+  return (await highest(() => residentMemory(pid), work())) - fresh;
 }
 
 const open = (keep: boolean): Promise<RawClient> => RawClient.open(gateway.ready.listeners[0]?.port ?? 0, { keep });
@@ -90,9 +97,8 @@ for (const [says, transfer] of [
   ["an upload", upload],
 ] as const) {
   for (const framing of ["length", "chunked"] as const) {
-    test(`HTTP: ${says} of ${size / megabyte} MB passes in flat memory (${framing})`, async () => {
-      await transfer(framing);
-      expect(await rise(() => transfer(framing))).toBeLessThan(allowance);
+    test(`HTTP: ${says} of a gigabyte passes in flat memory (${framing})`, async () => {
+      expect(await rise(() => transfer(framing))).toBeLessThan(mostRise);
     }, 60_000);
   }
 }
