@@ -237,7 +237,26 @@ describe("filters", () => {
     const filters = createFilters([{ type: "respond", status: 200, body: "", headers: [] }], partsOf());
     const way = compose(filters, async () => makeReply("request"));
     (await way(makeExchange())).headers.add("X-Once", "1");
-    expect((await way(makeExchange())).headers.length).toBe(0);
+    expect((await way(makeExchange())).headers.has("x-once")).toBe(false);
+  });
+
+  test("answers of filters are dated, unless the configuration gives a date", async () => {
+    const date = async (settings: FilterSettings) => {
+      const way = compose(createFilters([settings], partsOf()), async () => makeReply("request"));
+      return (await way(makeExchange())).headers.get("date");
+    };
+    const given = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const headers = [{ name: "Date", value: given }];
+    expect(await date({ type: "respond", status: 200, body: "", headers })).toBe(given);
+    const now = Date.now();
+    for (const settings of [
+      { type: "respond", status: 200, body: "", headers: [] },
+      { type: "redirect", status: 302, scheme: "https" },
+    ] satisfies FilterSettings[]) {
+      const made = Date.parse((await date(settings)) ?? "");
+      expect(made).toBeGreaterThan(now - 2000);
+      expect(made).toBeLessThanOrEqual(Date.now());
+    }
   });
 });
 

@@ -17,7 +17,11 @@ export function createRedirect(settings: RedirectSettings): Filter {
     kind: "response",
     status: settings.status,
     reason: reasonPhrase(settings.status),
-    headers: HeaderList.from([["Location", locationOf(exchange, settings, host)]]),
+    // RFC 9110 section 6.6.1: who makes an answer dates it.
+    headers: HeaderList.from([
+      ["Location", locationOf(exchange, settings, host)],
+      ["Date", new Date().toUTCString()],
+    ]),
     body: undefined,
   });
 }

@@ -15,5 +15,10 @@ export function createRespond(settings: RespondSettings): Filter {
   if (body !== undefined && !headers.has("content-type")) headers.add("Content-Type", "text/plain; charset=utf-8");
   const { status } = settings;
   // Filters before this one may change the headers of the answer, so each answer has its own.
-  return async () => ({ kind: "response", status, reason: reasonPhrase(status), headers: headers.clone(), body });
+  return async () => {
+    const own = headers.clone();
+    // RFC 9110 section 6.6.1: who makes an answer dates it.
+    if (!own.has("date")) own.add("Date", new Date().toUTCString());
+    return { kind: "response", status, reason: reasonPhrase(status), headers: own, body };
+  };
 }
