@@ -15,6 +15,8 @@ export class RawClient implements AsyncDisposable {
   wasReset = false;
   /** All bytes that came. */
   count = 0;
+  /** Hears each piece as it comes. */
+  onBytes: ((bytes: Buffer) => void) | undefined;
   #received: Buffer = Buffer.alloc(0);
   #isKept: boolean;
   readonly #socket: Bun.Socket<RawClient>;
@@ -136,6 +138,7 @@ export class RawClient implements AsyncDisposable {
 
   #take(bytes: Buffer): void {
     this.count += bytes.length;
+    this.onBytes?.(bytes);
     if (this.#isKept) this.#received = Buffer.concat([this.#received, bytes]);
   }
 

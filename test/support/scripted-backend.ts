@@ -89,6 +89,8 @@ export class BackendConnection {
   isClosed = false;
   /** Bytes that came. */
   count = 0;
+  /** Hears each piece as it comes. */
+  onBytes: ((bytes: Buffer) => void) | undefined;
   /** False stops keeping what comes, for streams that are too long to keep. */
   isKept = true;
   readonly requests: HttpMessage[] = [];
@@ -173,6 +175,7 @@ export class BackendConnection {
 
   take(bytes: Buffer): void {
     this.count += bytes.length;
+    this.onBytes?.(bytes);
     if (this.isKept) this.#received = Buffer.concat([this.#received, bytes]);
   }
 
