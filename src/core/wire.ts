@@ -19,6 +19,8 @@ export interface Wire {
   destroy(): void;
   /** From now on this one listens, beginning with the next event. */
   receiver: Receiver;
+  /** How long a peer may take to end its direction once both have said goodbye (ms); undefined if ending it for the peer could lose something. */
+  readonly partingMs?: number;
   /** Undefined if the stream cannot leave this process. */
   readonly movable?: Movable | undefined;
 }

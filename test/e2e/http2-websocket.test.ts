@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errorCode, flag, frameType } from "../../src/dataplane/http2/frames.ts";
-import { makeFrame, readFrames } from "../support/frames.ts";
+import { closeContent, makeFrame, readFrames } from "../support/frames.ts";
 import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { header } from "../support/http-message.ts";
 import { connectFields, getFields, Http2Client } from "../support/http2-client.ts";
@@ -169,4 +169,21 @@ test("an ordinary request and WebSockets share a connection", async () => {
   client.ask(1, connectFields, false).ask(3).ask(5, connectFields, false).ask(7, getFields);
   await until(() => client.heard(7).isEnded && client.heard(3).isEnded && client.heard(5).fields[":status"] === "200");
   expect(fixture.gateway.status()).toMatchObject({ connections: 1, sessions: 2 });
+});
+
+test("a client that answers a Close and never ends its stream is parted from soon, without an error", async () => {
+  const close = makeFrame({ opcode: 8, payload: closeContent(1000) });
+  await using backend = ScriptedBackend.open(async (connection) => {
+    connection.switch(await connection.request(), { bytes: close });
+    await connection.until(() => connection.rest.length > 0);
+    connection.end();
+  });
+  await using fixture = GatewayFixture.open({ to: [backend], listener });
+  await using client = await Http2Client.open(fixture.port);
+  client.ask(1, connectFields, false);
+  await until(() => client.heard(1).content.length === close.length);
+  client.send(frameType.data, 0, 1, clientFrame(8, closeContent(1000)));
+  await until(() => client.heard(1).reset !== undefined, 2000);
+  expect(client.heard(1)).toMatchObject({ isEnded: true, reset: errorCode.none });
+  expect(fixture.gateway.status()).toMatchObject({ connections: 1, sessions: 0 });
 });

@@ -27,6 +27,8 @@ export interface StreamOwner {
 export class Stream implements Wire {
   receiver: Receiver = silentReceiver;
   readonly id: number;
+  /** Firefox never ends its direction after a Close, and would keep a stream of its connection until the gateway gives up. */
+  readonly partingMs = 500;
   /** What came behind the content; known when the receiver hears of the end. */
   trailers: HeaderList | undefined;
   readonly #owner: StreamOwner;
@@ -110,7 +112,7 @@ export class Stream implements Wire {
   }
 
   destroy(): void {
-    this.reset(errorCode.cancel);
+    this.reset(this.#hasEnded ? errorCode.none : errorCode.cancel);
   }
 
   /** Ends both directions at once with RST_STREAM, and tells nobody. */

@@ -281,6 +281,9 @@ export class Session implements LegOwner {
       this.#isTearingDown = true;
       this.#armCloseTimer();
     }
+    const { partingMs } = client.wire;
+    if (partingMs === undefined || !this.#isTearingDown || !upstream.isGone || client.wire.queued > 0) return;
+    this.#wheel.arm(this.#timer, partingMs);
   }
 
   #armCloseTimer(): void {
