@@ -91,6 +91,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       onAccepted: (listener) => increment(figures.acceptedConnections, listener),
       onFault: (error) => this.onFault(error),
       onRefusedConnection: (limit) => increment(figures.refusedConnections, limit),
+      onHttp2Limit: (limit) => increment(figures.http2Limits, limit),
       onTlsHandshake: (how, refusal) => {
         increment(figures.tlsHandshakes, how);
         if (refusal === undefined) return;

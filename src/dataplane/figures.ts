@@ -33,6 +33,7 @@ export class Figures {
   readonly errors = new Map<string, number>();
   readonly refusedConnections = new Map<string, number>();
   readonly tlsHandshakes = new Map<string, number>();
+  readonly http2Limits = new Map<string, number>();
   readonly acceptedConnections = new Map<string, number>();
   readonly roundTrips = { client: new Histogram(roundTripBounds), upstream: new Histogram(roundTripBounds) };
   readonly #routes = new Map<string, RouteFigures>();
@@ -100,6 +101,11 @@ export class Figures {
         "causeway_connections_refused_total",
         "Client connections that a limit refused.",
         labelled(this.refusedConnections, "limit"),
+      ),
+      counter(
+        "causeway_http2_limits_total",
+        "How often a client exceeded a limit of HTTP/2.",
+        labelled(this.http2Limits, "limit"),
       ),
     ];
   }

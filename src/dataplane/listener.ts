@@ -41,6 +41,8 @@ export type ListenerFacts = {
 export interface ListenerObserver {
   begin(incoming: Incoming, listener: ListenerFacts): OpenExchange;
   onRefusedConnection(limit: string): void;
+  /** A client has exceeded a limit of HTTP/2. */
+  onHttp2Limit(limit: string): void;
   /** An invariant of ours is broken, which cost one connection only. */
   onFault(error: unknown): void;
   onAccepted(listener: string): void;
@@ -299,6 +301,7 @@ export class Listener implements ExchangeHost {
       wheel: this.#options.wheel,
       settings: { ...this.#settings, http2 },
       onPending: (isPending) => this.#counts.countPending(wire.peer.address, isPending ? 1 : -1),
+      onLimit: (limit) => this.#options.observer.onHttp2Limit(limit),
       onOver: (over) => this.#multiplexed.delete(over),
     });
   }

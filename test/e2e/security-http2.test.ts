@@ -23,6 +23,21 @@ async function broken(misbehave: (client: Http2Client) => void, more: object = {
   return client.goAway;
 }
 
+test("S25: what exceeds a limit is counted by its name", async () => {
+  await using backend = ScriptedBackend.open(() => {});
+  await using fixture = GatewayFixture.open({ to: [backend], listener: { ...listener, http2: { streams: 2 } } });
+  await using client = await Http2Client.open(fixture.port);
+  for (const stream of [1, 3, 5]) client.ask(stream);
+  await until(() => client.heard(5).reset === errorCode.refusedStream);
+  for (let count = 0; count < 3000; count++) client.send(frameType.ping, 0, 0, Buffer.alloc(8));
+  await client.raw.untilEnd();
+  const families = fixture.gateway.metrics();
+  expect(families.find(({ name }) => name === "causeway_http2_limits_total")?.values).toEqual([
+    { labels: { limit: "streams" }, value: 1 },
+    { labels: { limit: "idle_frames" }, value: 1 },
+  ]);
+});
+
 describe("S25: floods end their connection with ENHANCE_YOUR_CALM, and nobody else's", () => {
   const repeat = (count: number, what: (nth: number) => void) => {
     for (let nth = 0; nth < count; nth++) what(nth);

@@ -6,6 +6,11 @@ const idleTalk: BucketRate = { rate: 100, burst: 500 };
 /** CONTINUATION frames of one header block. */
 const maxContinuations = 32;
 
+type Flood = { readonly says: string; readonly limit: string };
+
+const resetFlood: Flood = { says: "the client resets too many streams", limit: "resets" };
+const idleFlood: Flood = { says: "the client sends too many frames that ask for nothing", limit: "idle_frames" };
+
 /** Counts what costs a client little and the gateway more, and breaks the connection of one that does it on purpose. */
 export class FloodGuard {
   readonly #clock: () => number;
@@ -22,11 +27,11 @@ export class FloodGuard {
 
   /** The client has aborted a stream, or made the gateway do so (CVE-2023-44487, CVE-2025-8671). */
   onReset(): void {
-    this.#count(this.#reset, this.#resets, "the client resets too many streams");
+    this.#count(this.#reset, this.#resets, resetFlood);
   }
 
   onIdleTalk(): void {
-    this.#count(this.#talk, idleTalk, "the client sends too many frames that ask for nothing");
+    this.#count(this.#talk, idleTalk, idleFlood);
   }
 
   onHeaders(): void {
@@ -35,16 +40,16 @@ export class FloodGuard {
 
   /** CVE-2024-27316 and its like. */
   onContinuation(): void {
-    if (++this.#continuations > maxContinuations) throw calm("a header block has too many pieces");
+    if (++this.#continuations > maxContinuations) throw calm("a header block has too many pieces", "header_pieces");
   }
 
-  #count(bucket: TokenBucket, limit: BucketRate, says: string): void {
-    if (bucket.waitMs(limit, this.#clock()) > 0) throw calm(says);
+  #count(bucket: TokenBucket, limit: BucketRate, flood: Flood): void {
+    if (bucket.waitMs(limit, this.#clock()) > 0) throw calm(flood.says, flood.limit);
     bucket.take();
   }
 }
 
-/** The connection of a client that asks for too much ends. */
-export function calm(says: string): ConnectionFault {
-  return new ConnectionFault(errorCode.enhanceYourCalm, says);
+/** The connection of a client that asks for too much ends; `limit` is what the metric calls it. */
+export function calm(says: string, limit: string): ConnectionFault {
+  return new ConnectionFault(errorCode.enhanceYourCalm, says, limit);
 }

@@ -34,7 +34,7 @@ export class FrameOutput {
 
   /** Throws a ConnectionFault if nothing of what was sent is read. */
   check(): void {
-    if (this.#wire.queued > maxControl) throw calm("the client does not read what it asks for");
+    if (this.#wire.queued > maxControl) throw calm("the client does not read what it asks for", "unread_frames");
   }
 
   /** Frames that are sent inside go in as few writes as they can. */

@@ -55,10 +55,13 @@ export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export class ConnectionFault extends Error {
   override readonly name = "ConnectionFault";
   readonly code: number;
+  /** The limit that was exceeded, as the metric calls it. */
+  readonly limit: string | undefined;
 
-  constructor(code: number, says: string) {
+  constructor(code: number, says: string, limit?: string) {
     super(says);
     this.code = code;
+    this.limit = limit;
   }
 }
 

@@ -62,7 +62,7 @@ export class HeaderIntake {
 
   #add(piece: Buffer, flags: number): Fields | undefined {
     this.#bytes += piece.length;
-    if (this.#bytes > this.#limits.head * maxExcess) throw calm("a header block is too long");
+    if (this.#bytes > this.#limits.head * maxExcess) throw calm("a header block is too long", "header_size");
     if ((flags & flag.endHeaders) !== 0) return this.#decode(piece);
     this.#pieces.push(Buffer.from(piece));
     return undefined;

@@ -39,6 +39,8 @@ export type Http2Options = {
   readonly settings: Pick<ListenerSettings, "timeouts" | "limits"> & Required<Pick<ListenerSettings, "http2">>;
   /** Hears when something begins and stops to count as pending: the connection before its first request, or an unanswered handshake. */
   readonly onPending: (isPending: boolean) => void;
+  /** The client has exceeded a limit, and a stream or its connection was refused for it. */
+  readonly onLimit: (limit: string) => void;
   /** The connection is closed. */
   readonly onOver: (connection: Http2Connection) => void;
 };
@@ -241,6 +243,7 @@ export class Http2Connection implements Receiver {
     if (isTrailer) return this.#onTrailers(this.#streams.get(id), fields, isLast);
     if (this.#goodbye === "said") return;
     if (this.#streams.size < this.#options.settings.http2.streams) return this.#begin(id, fields, isLast);
+    this.#options.onLimit("streams");
     this.#guard.onReset();
     this.#output.send(numberFrame(frameType.reset, id, errorCode.refusedStream));
   }
@@ -357,6 +360,7 @@ export class Http2Connection implements Receiver {
   #break(fault: ConnectionFault): void {
     const isFlood = fault.code === errorCode.enhanceYourCalm;
     const error = new GatewayError(isFlood ? "too_many_requests" : "bad_request", fault.message);
+    if (fault.limit !== undefined) this.#options.onLimit(fault.limit);
     this.#options.host.refuse(error, this.#options.wire.peer);
     this.#leave(fault.code, fault.message);
   }
