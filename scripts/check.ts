@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 type Step = { readonly name: string; readonly command: readonly string[] };
@@ -7,24 +6,21 @@ type Outcome = { readonly step: Step; readonly code: number; readonly output: st
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string): string => `${root}node_modules/.bin/${name}`;
 
-const steps: readonly Step[] = [
-  { name: "types", command: [bin("tsc")] },
-  { name: "format and lint", command: [bin("biome"), "check", "--error-on-warnings"] },
-  // In two processes, because one runs its tests one after the other.
-  { name: "unit tests of the data plane", command: unitTests("./src/dataplane") },
-  { name: "unit tests of the rest", command: unitTests(...restOfSource()) },
+/** Tests that take their time on purpose, by measuring or by trying very much, are left to `npm test`. */
+const unitTests = [
+  "--parallel=2",
+  "--no-isolate",
+  "--only-failures",
+  "--path-ignore-patterns=**/*.long.test.ts",
+  "./src",
 ];
+const typesCache = `${root}node_modules/.cache/types.json`;
 
-function unitTests(...folders: readonly string[]): readonly string[] {
-  return [process.execPath, "test", "--only-failures", ...folders];
-}
-
-function restOfSource(): readonly string[] {
-  const entries = readdirSync(`${root}src`, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory() && entry.name !== "dataplane")
-    .map(({ name }) => `./src/${name}`);
-}
+const steps: readonly Step[] = [
+  { name: "types", command: [bin("tsc"), "--incremental", "--tsBuildInfoFile", typesCache] },
+  { name: "format and lint", command: [bin("biome"), "check", "--error-on-warnings"] },
+  { name: "unit tests", command: [process.execPath, "test", ...unitTests] },
+];
 
 async function perform(step: Step): Promise<Outcome> {
   const startedAt = performance.now();
