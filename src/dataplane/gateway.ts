@@ -24,6 +24,7 @@ import { createForward } from "./forward/forward.ts";
 import type { ListenerFacts } from "./listener.ts";
 import { type InheritedListener, ListenerSet, type PreparedListeners } from "./listener-set.ts";
 import { listenerWay } from "./listener-ways.ts";
+import { Calm } from "./net/calm.ts";
 import { Descriptors } from "./net/descriptors.ts";
 import { Rebalancing } from "./rebalancing.ts";
 import { refusal } from "./refusal.ts";
@@ -74,8 +75,8 @@ type Change = {
 };
 
 const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
-/** How often idle upstream connections are looked through, and a drain looks whether it is over (ms). */
-const housekeepingMs = 5000;
+/** How often idle upstream connections are looked through and memory is given back, and a drain looks whether it is over (ms). */
+const housekeepingMs = 2000;
 const drainLookMs = 50;
 
 /** The data plane: it makes itself equal to the snapshot it is given, and keeps its sessions whatever comes. */
@@ -93,6 +94,7 @@ export class Gateway implements AsyncDisposable {
   readonly #changeDrains: ChangeDrains;
   readonly #rebalancing: Rebalancing;
   readonly #housekeeping: Timer;
+  readonly #calm = new Calm();
   #compiled: CompiledRoutes = { revision: 0, routes: [], table: RouteTable.compile([]) };
 
   constructor(options: GatewayOptions = {}) {
@@ -370,6 +372,7 @@ export class Gateway implements AsyncDisposable {
 
   #keepHouse(): void {
     this.#upstreams.expire(this.#wheel.now);
+    this.#calm.look(this.#descriptors.changes);
     this.#rebalancing.step(this.#upstreams, housekeepingMs);
     this.#wheel.arm(this.#housekeeping, housekeepingMs);
   }

@@ -7,6 +7,7 @@ const reserve = 64;
 export class Descriptors {
   readonly #limit: number;
   #open = 0;
+  #changes = 0;
 
   /** `limit` is that of RLIMIT_NOFILE. */
   constructor(limit: number) {
@@ -46,11 +47,18 @@ export class Descriptors {
     return this.#open + 1 > this.#limit - Math.min(reserve, this.#limit >> 2) / 4;
   }
 
+  /** How often a socket has come or gone. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   opened(): void {
     this.#open++;
+    this.#changes++;
   }
 
   closed(): void {
     this.#open--;
+    this.#changes++;
   }
 }
