@@ -17,7 +17,8 @@ import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import { explainListenFailure } from "../core/listen-address.ts";
 import { formatAddress, type Snapshot } from "../core/snapshot.ts";
-import { after } from "../kit/sleep.ts";
+import { Calm, calmLookMs } from "../kit/calm.ts";
+import { after, sleep } from "../kit/sleep.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
 import { controlMetrics } from "./control-metrics.ts";
 import { replaceProcess } from "./replace-process.ts";
@@ -70,6 +71,8 @@ export class ControlProcess implements AsyncDisposable {
   #workers: Workers | undefined;
   #admin: AdminServer | undefined;
   #isUpgrading = false;
+  /** All that ever came. */
+  #records = 0;
 
   private constructor(options: ControlOptions) {
     this.#options = options;
@@ -104,6 +107,7 @@ export class ControlProcess implements AsyncDisposable {
     const control = new ControlProcess(options);
     await control.#findWorkers();
     const errors = await control.#reconciler.start(control.#watching.signal);
+    void control.#collectWhenCalm(control.#watching.signal);
     void control.#files.watch(control.#watching.signal, () => control.#reconciler.reread());
     if (control.#reconciler.inForce !== undefined) {
       // Workers that were there before may have it in force already.
@@ -116,6 +120,15 @@ export class ControlProcess implements AsyncDisposable {
     if (control.#workers?.resumed !== undefined) control.leave();
     await control[Symbol.asyncDispose]();
     return { errors, issues: control.#reconciler.issues };
+  }
+
+  /** Access records of a busy time are this process's largest garbage. */
+  async #collectWhenCalm(signal: AbortSignal): Promise<void> {
+    const calm = new Calm();
+    while (!signal.aborted) {
+      await sleep(calmLookMs, signal);
+      calm.look(this.#records);
+    }
   }
 
   /** The listeners with the ports that are bound. */
@@ -215,7 +228,10 @@ export class ControlProcess implements AsyncDisposable {
       listener: {
         onApplied: (revision, listeners) => this.#onApplied(revision, listeners),
         onRefused: (revision, issues) => this.#reconciler.onRefused(revision, issues),
-        onRecords: (records, dropped) => this.log.records(records, dropped),
+        onRecords: (records, dropped) => {
+          this.#records += records.length;
+          this.log.records(records, dropped);
+        },
         onNotice: (worker, notice) => logNotice(this.log, worker, notice),
       },
       greeting: () => [

@@ -6,6 +6,7 @@ import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
 import type { RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
+import { Calm, calmLookMs } from "../kit/calm.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { Admission } from "./admission.ts";
@@ -24,7 +25,6 @@ import { createForward } from "./forward/forward.ts";
 import type { ListenerFacts } from "./listener.ts";
 import { type InheritedListener, ListenerSet, type PreparedListeners } from "./listener-set.ts";
 import { listenerWay } from "./listener-ways.ts";
-import { Calm } from "./net/calm.ts";
 import { Descriptors } from "./net/descriptors.ts";
 import { Rebalancing } from "./rebalancing.ts";
 import { refusal } from "./refusal.ts";
@@ -76,7 +76,7 @@ type Change = {
 
 const defaultTerms: ApplyTerms = { drain: { windowMs: 30_000, code: 1012, reason: "" } };
 /** How often idle upstream connections are looked through and memory is given back, and a drain looks whether it is over (ms). */
-const housekeepingMs = 2000;
+const housekeepingMs = calmLookMs;
 const drainLookMs = 50;
 
 /** The data plane: it makes itself equal to the snapshot it is given, and keeps its sessions whatever comes. */

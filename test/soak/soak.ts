@@ -24,7 +24,7 @@ const lookMs = 250;
 const mostRefused = 100_000;
 /** How much more memory a process may hold at the end than after the warm-up: a part of it, and bytes. */
 const memoryShare = 1.1;
-const memorySlack = 32_000_000;
+const memorySlack = 8 * 1024 * 1024;
 
 type Phase = { readonly name: string; readonly loads: readonly Load[]; readonly ms: number };
 

@@ -8,7 +8,7 @@ const intervalMs = 250;
 /** The longest that anything of the fuzzer may be kept by rights is the time of a half-closed connection, 10 s (ms). */
 const settleMs = 30_000;
 /** How long memory is looked at while nothing happens: the runtime gives it back when it finds the time (ms). */
-const restMs = 15_000;
+const restMs = 6000;
 
 /** What the gateway holds while nothing happens, and the resident memory of both processes (bytes). */
 export type Rest = { readonly holdings: Holdings; readonly workerMemory: number; readonly controlMemory: number };
