@@ -1,40 +1,16 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { afterAll, expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { selfCommand } from "../../src/cli/self.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
+import { die, instead, type ProgramLines, SuccessorPrograms } from "../support/successor-program.ts";
 import { TalkingSessions } from "../support/talking-sessions.ts";
 import { until } from "../support/until.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
-let folder = "";
+const programs = new SuccessorPrograms();
+const program = (name: string, lines: ProgramLines): string => programs.add(name, lines);
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "causeway-test-"));
-});
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A program that runs `script` before it is Causeway, or instead of it. */
-function program(name: string, lines: { readonly shell?: string; readonly script?: string }): string {
-  const path = join(folder, name);
-  const preload = `${path}.ts`;
-  writeFileSync(preload, lines.script ?? "");
-  const [bun = "", ...rest] = selfCommand();
-  const own = `exec ${bun} --preload ${preload} ${rest.join(" ")} "$@"`;
-  writeFileSync(path, `#!/bin/sh\n${lines.shell ?? own}\n`);
-  chmodSync(path, 0o755);
-  return path;
-}
-
-/** Does `act` in place of the first message of this type that a successor sends. */
-const instead = (type: string, act: string): string => `
-  const send = process.send;
-  process.send = (message) => {
-    if (message.type === ${JSON.stringify(type)}) { ${act} }
-    return send.call(process, message);
-  };`;
+afterAll(() => programs[Symbol.dispose]());
 
 function yaml(app: WsApp): string {
   return JSON.stringify({
@@ -49,9 +25,8 @@ function yaml(app: WsApp): string {
 }
 
 const portOf = (gateway: RunningGateway): number => gateway.ready.listeners[0]?.port ?? 0;
-const die = 'process.kill(process.pid, "SIGKILL");';
 
-const broken: readonly (readonly [string, Parameters<typeof program>[1], RegExp])[] = [
+const broken: readonly (readonly [string, ProgramLines, RegExp])[] = [
   ["ends at once", { shell: "exit 3" }, /exit code 3/],
   ["does not know its arguments", { shell: "echo what >&2; exit 2" }, /exit code 2/],
   ["is killed before it is ready", { script: instead("ready", die) }, /SIGKILL/],
@@ -66,7 +41,7 @@ test("a successor that does not come up leaves everything as it was, and says wh
   await using gateway = await RunningGateway.open(yaml(app));
   using talking = await TalkingSessions.open({ port: portOf(gateway), path: "/live", count: 10, seed: 3 });
   for (const [name, lines, why] of broken) {
-    const binary = program(name.replaceAll(" ", "-"), lines);
+    const binary = program(name, lines);
     const { status, body } = await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
     expect([name, status, body]).toEqual([
       name,
@@ -124,8 +99,8 @@ test("a program that others could change is not run, nor one that is none", asyn
   for (const [binary, why] of [
     [open, "other users"],
     ["causeway", "absolute"],
-    [folder, "no file"],
-    [join(folder, "nothing"), "cannot be run"],
+    [programs.folder, "no file"],
+    [join(programs.folder, "nothing"), "cannot be run"],
   ] as const) {
     const { status, body } = await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
     expect([status, body]).toEqual([

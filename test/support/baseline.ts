@@ -23,7 +23,7 @@ export type Holdings = {
 /** Looks at a running gateway from outside. */
 export async function holdings(gateway: RunningGateway): Promise<Holdings> {
   const metrics = await Metrics.read(gateway.ready.admin);
-  const pid = gateway.ready.workerPid;
+  const pid = workerOf(gateway);
   return {
     descriptors: openDescriptors(pid),
     sessions: metrics.sum("causeway_sessions_open"),
@@ -38,6 +38,11 @@ export async function holdings(gateway: RunningGateway): Promise<Holdings> {
     memory: residentMemory(pid),
     balance: metrics.sum("causeway_sessions_opened_total") - metrics.sum("causeway_sessions_closed_total"),
   };
+}
+
+/** The process that serves now, of a gateway with one worker. */
+export function workerOf(gateway: RunningGateway): number {
+  return Number(gateway.event("worker-upgraded")?.pid ?? gateway.ready.workerPid);
 }
 
 /**
