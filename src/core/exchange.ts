@@ -1,3 +1,4 @@
+import type { Scope } from "../kit/scope.ts";
 import type { Body } from "./body.ts";
 import type { GatewayError } from "./errors.ts";
 import type { HeaderList } from "./headers.ts";
@@ -44,7 +45,7 @@ export type Exchange = {
   readonly route: RouteSettings;
   readonly body: Body | undefined;
   /** Borrowed things: disposed when the exchange ends, and for a session when the session ends. */
-  readonly scope: DisposableStack;
+  readonly scope: Scope;
   /** Aborts when the client goes away or a deadline passes. */
   readonly signal: AbortSignal;
   /** Milliseconds of the monotonic clock. */
@@ -102,6 +103,8 @@ export type TunnelReply = {
   /** The upstream's header fields for the client's 101, without the handshake's own and without hop-by-hop ones. */
   readonly headers: HeaderList;
   readonly upstream: Wire;
+  /** What the exchange's scope holds because of `upstream`: a session closes its wires by itself. */
+  readonly held?: Disposable;
   /** Receives for `upstream` until the session does: what came with the 101. */
   readonly parked: Parking;
   /** Values of Sec-WebSocket-Protocol and Sec-WebSocket-Extensions that the upstream chose. */

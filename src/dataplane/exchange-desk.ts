@@ -140,6 +140,8 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       wheel,
       observer: this,
     });
+    // For hours, it would only hold what the handshake needed.
+    if (reply.held !== undefined) exchange.scope.release(reply.held);
     sessions.add(session);
     if (this.#isRecording) this.#recordOpen(session, exchange);
     reply.resumable?.attach(session.upstream.scanner, (endpoint) => this.#onMoved(session, endpoint));

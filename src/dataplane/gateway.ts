@@ -7,6 +7,7 @@ import type { Issue } from "../core/issue.ts";
 import type { RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import { Calm, calmLookMs } from "../kit/calm.ts";
+import type { Scope } from "../kit/scope.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
 import { Admission } from "./admission.ts";
@@ -319,7 +320,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** A session that was another process's is counted here as it was there. */
-  #goOn(session: Session, scope: DisposableStack): void {
+  #goOn(session: Session, scope: Scope): void {
     const { identity } = session;
     const lease = this.#upstreams.lendAgain(identity);
     if (lease !== undefined) scope.use(lease);

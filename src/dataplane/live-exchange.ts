@@ -17,6 +17,7 @@ import type { HeaderList } from "../core/headers.ts";
 import type { Parking } from "../core/parking.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Wire, WireSecurity } from "../core/wire.ts";
+import { Scope } from "../kit/scope.ts";
 import { errorReply } from "./error-reply.ts";
 import { removeForwardedClaims } from "./forward/forwarded-claims.ts";
 import { removeHopByHop } from "./forward/hop-by-hop.ts";
@@ -60,7 +61,7 @@ export class LiveExchange implements Exchange, OpenExchange {
   readonly isFromTrustedProxy: boolean;
   readonly route: RouteSettings;
   readonly body: Exchange["body"];
-  readonly scope = new DisposableStack();
+  readonly scope = new Scope();
   readonly startedAt: number;
   readonly interim: Exchange["interim"];
   readonly isLast: boolean;
@@ -119,14 +120,14 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.#isAborted = true;
     this.#error ??= error;
     this.#abort?.abort(error);
-    this.scope.dispose();
+    this.scope[Symbol.dispose]();
   }
 
   finish(outcome: Outcome): void {
     try {
       this.#observer.onExchangeEnd(this, outcome, outcome.error ?? this.#error);
     } finally {
-      this.scope.dispose();
+      this.scope[Symbol.dispose]();
     }
   }
 

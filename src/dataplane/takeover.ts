@@ -1,5 +1,6 @@
 import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
 import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
+import { Scope } from "../kit/scope.ts";
 import { Timer } from "../kit/timer-wheel.ts";
 import type { Listener } from "./listener.ts";
 import { adopt } from "./net/adopt.ts";
@@ -14,13 +15,13 @@ export type TakeoverOptions = {
   readonly observer: SessionOptions["observer"];
   readonly listener: (name: string) => Listener | undefined;
   /** A session goes on: what it has borrowed is put into `scope`. */
-  readonly onSession: (session: Session, scope: DisposableStack) => void;
+  readonly onSession: (session: Session, scope: Scope) => void;
 };
 
 type Adopted = { readonly wire: Wire; readonly keeper: AdoptedKeeper };
 type AdoptedSession = {
   readonly session: Session;
-  readonly scope: DisposableStack;
+  readonly scope: Scope;
   readonly listener: string;
   readonly keepers: readonly AdoptedKeeper[];
   readonly due: SessionState["due"];
@@ -91,7 +92,7 @@ export class Takeover {
       keepers.push(keeper);
       return wire;
     };
-    const scope = new DisposableStack();
+    const scope = new Scope();
     const { identity, mayUseReservedBits } = state;
     const { wheel, observer } = this.#options;
     const [client, upstream] = [take(state.client), take(state.upstream)];

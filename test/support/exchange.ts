@@ -5,6 +5,7 @@ import { Parking } from "../../src/core/parking.ts";
 import { parseTarget } from "../../src/core/request-target.ts";
 import type { RouteMatch, RouteSettings } from "../../src/core/snapshot.ts";
 import type { Wire } from "../../src/core/wire.ts";
+import { Scope } from "../../src/kit/scope.ts";
 
 /** What a made exchange shall be; the rest is plain. */
 export type ExchangeParts = {
@@ -37,7 +38,7 @@ export function makeExchange(parts: ExchangeParts = {}): Exchange {
     isFromTrustedProxy: parts.isFromTrustedProxy ?? false,
     route: parts.route ?? makeRoute(),
     body: undefined,
-    scope: new DisposableStack(),
+    scope: new Scope(),
     signal: new AbortController().signal,
     startedAt: 0,
     interim() {},

@@ -13,7 +13,7 @@ describe("the filter limit", () => {
     await gate.open();
     expect(await gate.ask("handshake")).toBe("too_many_sessions");
     expect(await gate.ask("request")).toBe("passed");
-    first.scope.dispose();
+    first.scope[Symbol.dispose]();
     expect(await gate.ask("handshake")).toBe("passed");
   });
 
@@ -22,7 +22,7 @@ describe("the filter limit", () => {
     const first = await gate.open("10.0.0.1");
     expect(await gate.ask("handshake", "::ffff:10.0.0.1")).toBe("too_many_sessions");
     expect(await gate.ask("handshake", "10.0.0.2")).toBe("passed");
-    first.scope.dispose();
+    first.scope[Symbol.dispose]();
     expect(await gate.ask("handshake", "10.0.0.1")).toBe("passed");
     expect(gate.counts.sessions).toBe(0);
     expect(gate.counts.addresses).toBe(0);
@@ -34,7 +34,7 @@ describe("the filter limit", () => {
       const exchange = makeExchange({ kind: "handshake" });
       const failed = gate.filter(exchange, () => Promise.reject(new Error("refused")));
       await expect(failed).rejects.toThrow("refused");
-      exchange.scope.dispose();
+      exchange.scope[Symbol.dispose]();
     }
     expect(await gate.ask("handshake")).toBe("passed");
   });
@@ -89,7 +89,7 @@ describe("the filter limit", () => {
     const session = await new Gate({ sessions: 1 }, limits).open();
     limits.retain(new Set());
     expect(limits.of("test", 0).sessions).toBe(1);
-    session.scope.dispose();
+    session.scope[Symbol.dispose]();
     const before = limits.of("test", 0);
     limits.retain(new Set());
     expect(limits.of("test", 0)).not.toBe(before);
@@ -132,7 +132,7 @@ class Gate {
         ? `${thrown.code}, retry after ${thrown.headers?.get("retry-after")}`
         : thrown.code;
     } finally {
-      exchange.scope.dispose();
+      exchange.scope[Symbol.dispose]();
     }
   }
 

@@ -29,13 +29,22 @@ export async function openTunnel(attempt: Attempt): Promise<Reply> {
     onInterim: () => {},
   });
   if (response.parked === undefined) return toReply(response, "GET");
-  return toTunnel({ exchange, head: response.head, wire, parked: response.parked, key, endpoint: endpoint.address });
+  return toTunnel({
+    exchange,
+    head: response.head,
+    wire,
+    held: connection,
+    parked: response.parked,
+    key,
+    endpoint: endpoint.address,
+  });
 }
 
 type Switched = {
   readonly exchange: Exchange;
   readonly head: ResponseHead;
   readonly wire: Wire;
+  readonly held: Disposable;
   readonly parked: Extract<Reply, { kind: "tunnel" }>["parked"];
   readonly key: string;
   readonly endpoint: string;
@@ -59,6 +68,7 @@ function toTunnel(switched: Switched): Reply {
     kind: "tunnel",
     headers,
     upstream: wire,
+    held: switched.held,
     parked: switched.parked,
     protocol,
     extensions,

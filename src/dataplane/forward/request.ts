@@ -32,13 +32,8 @@ function mayRepeat(exchange: Exchange, connection: ClientConnection, error: unkn
 }
 
 function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingResponse> {
-  const { exchange, endpoint, parts } = attempt;
-  // The pool may be another one by then, for connections that are secure in another way.
-  const { pool } = endpoint;
-  exchange.scope.adopt(connection, (used) => {
-    if (used.isReusable && !endpoint.isLeaving) pool.put(used, parts.wheel.now);
-    else used.destroy();
-  });
+  const { exchange, endpoint } = attempt;
+  exchange.scope.use(new Loan(connection, attempt));
   const framing = outgoingFraming(exchange);
   return connection.request({
     method: exchange.head.method,
@@ -54,6 +49,26 @@ function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingRe
       exchange.interim(status, headers);
     },
   });
+}
+
+/** A connection that goes back to the pool when its exchange is over, if it can take another request. */
+class Loan implements Disposable {
+  readonly #connection: ClientConnection;
+  readonly #attempt: Attempt;
+  /** The endpoint's may be another one by then, for connections that are secure in another way. */
+  readonly #pool: Attempt["endpoint"]["pool"];
+
+  constructor(connection: ClientConnection, attempt: Attempt) {
+    this.#connection = connection;
+    this.#attempt = attempt;
+    this.#pool = attempt.endpoint.pool;
+  }
+
+  [Symbol.dispose](): void {
+    const { endpoint, parts } = this.#attempt;
+    if (this.#connection.isReusable && !endpoint.isLeaving) this.#pool.put(this.#connection, parts.wheel.now);
+    else this.#connection.destroy();
+  }
 }
 
 function outgoingFraming(exchange: Exchange): OutgoingFraming {

@@ -1,6 +1,7 @@
 import type { Exchange, TunnelReply } from "../../core/exchange.ts";
 import { Parking } from "../../core/parking.ts";
 import type { ResumeSettings } from "../../core/snapshot.ts";
+import { Scope } from "../../kit/scope.ts";
 import { Timer } from "../../kit/timer-wheel.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
 import { type Replacement, ResumableWire, type ResumeResult, type Resumer } from "../relay/resumable-wire.ts";
@@ -44,7 +45,7 @@ class SessionResumer implements Resumer {
   readonly #options: ResumerOptions;
   readonly #protocol: string | undefined;
   #lease: Lease<ClientConnection>;
-  #scope = new DisposableStack();
+  #scope = new Scope();
   #times = 0;
   #openedAt: number;
   #quick = 0;
@@ -90,7 +91,7 @@ class SessionResumer implements Resumer {
   async #try(lease: Lease<ClientConnection>, deadline: number): Promise<Replacement | undefined> {
     const { parts } = this.#options;
     const { endpoint } = lease;
-    const scope = new DisposableStack();
+    const scope = new Scope();
     try {
       const reply = await openTunnel({ exchange: this.#again(scope, deadline), parts, endpoint });
       const isSame = reply.kind === "tunnel" && reply.protocol === this.#protocol;
@@ -98,12 +99,12 @@ class SessionResumer implements Resumer {
     } catch {
       // What is wrong with the endpoint was noted where it showed; the next one is tried.
     }
-    scope.dispose();
+    scope[Symbol.dispose]();
     lease[Symbol.dispose]();
     return undefined;
   }
 
-  #take(reply: TunnelReply, lease: Lease<ClientConnection>, scope: DisposableStack): Replacement {
+  #take(reply: TunnelReply, lease: Lease<ClientConnection>, scope: Scope): Replacement {
     lease.endpoint.handshakes++;
     this.#lease = lease;
     this.#scope = scope;
@@ -112,7 +113,7 @@ class SessionResumer implements Resumer {
   }
 
   /** The same handshake, within what is left of the time. */
-  #again(scope: DisposableStack, deadline: number): Exchange {
+  #again(scope: Scope, deadline: number): Exchange {
     const { exchange, parts } = this.#options;
     const { id, kind, head, target, listener, isSecure, peer, client, isFromTrustedProxy, interim, refuse } = exchange;
     const now = parts.wheel.clock();
@@ -139,7 +140,7 @@ class SessionResumer implements Resumer {
   }
 
   #letGo(): void {
-    this.#scope.dispose();
+    this.#scope[Symbol.dispose]();
     this.#lease[Symbol.dispose]();
   }
 }
