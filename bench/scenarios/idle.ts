@@ -3,7 +3,8 @@ import type { MemorySample } from "../measure/sample.ts";
 import type { Rig } from "../run/rig.ts";
 import type { Scenario } from "./scenario.ts";
 
-const settleMs = 1000;
+/** Idle is what has been so for a while: allocators and collectors have given back by then what they will (ms). */
+const settleMs = 6000;
 
 type Parts = Pick<Scenario, "name" | "title" | "connections" | "tls" | "targets"> & {
   /**

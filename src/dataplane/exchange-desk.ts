@@ -205,7 +205,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       upstream: reply.upstreamName,
       endpoint: reply.endpoint,
       listener: exchange.listener,
-      client: formatPeer(exchange.client),
+      client: copyOf(formatPeer(exchange.client)),
       host: this.#hosts.of(exchange.head.authority),
       target: this.#targets.of(exchange.head.target),
       protocol: reply.protocol,
@@ -240,15 +240,20 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   }
 }
 
+/** A copy, which keeps nothing alive of what a text was taken from or put together of. */
+function copyOf(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
 /**
- * Copies of texts, which do not keep the whole head alive of which a text is a part. Hosts and paths come again and again: the last
+ * Copies of texts. Hosts and paths come again and again: the last
  * copy serves until another text comes, and sessions share it.
  */
 class TextCopies {
   #last = "";
 
   of(text: string): string {
-    if (text !== this.#last) this.#last = Buffer.from(text, "latin1").toString("latin1");
+    if (text !== this.#last) this.#last = copyOf(text);
     return this.#last;
   }
 }

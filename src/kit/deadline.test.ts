@@ -5,7 +5,7 @@ import { TimerWheel } from "./timer-wheel.ts";
 function watched() {
   const wheel = new TimerWheel({ clock: "simulated" });
   const passedAt: number[] = [];
-  const deadline = new Deadline(wheel, () => passedAt.push(wheel.clock()));
+  const deadline = new Deadline(wheel, { onTooLate: () => passedAt.push(wheel.clock()) });
   return { wheel, deadline, passedAt };
 }
 

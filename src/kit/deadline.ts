@@ -1,27 +1,32 @@
-import { Timer, type TimerWheel } from "./timer-wheel.ts";
+import { Timed, type TimerWheel } from "./timer-wheel.ts";
+
+/** The one that a deadline is for. */
+export interface DeadlineOwner {
+  onTooLate(): void;
+}
 
 /**
- * A deadline that is set anew all the time, as a connection does for every request. Its timer is not moved but looks again when it
+ * A deadline that is set anew all the time, as a connection does for every request. It is not moved on the wheel but looks again when it
  * fires, so that a thousand requests a second arm it about once a minute.
  */
-export class Deadline {
+export class Deadline extends Timed {
   readonly #wheel: TimerWheel;
-  readonly #onPassed: () => void;
-  readonly #timer = new Timer(() => this.#look());
+  readonly #owner: DeadlineOwner;
   #dueAt = Number.POSITIVE_INFINITY;
   #armedFor = 0;
 
-  constructor(wheel: TimerWheel, onPassed: () => void) {
+  constructor(wheel: TimerWheel, owner: DeadlineOwner) {
+    super();
     this.#wheel = wheel;
-    this.#onPassed = onPassed;
+    this.#owner = owner;
   }
 
   /** From now on `ms` milliseconds are left; it never passes early, and at most two ticks late. */
   set(ms: number): void {
     this.#dueAt = this.#wheel.clock() + ms;
-    if (this.#timer.isArmed && this.#armedFor <= this.#dueAt) return;
+    if (this.isArmed && this.#armedFor <= this.#dueAt) return;
     this.#armedFor = this.#dueAt;
-    this.#wheel.arm(this.#timer, ms);
+    this.#wheel.arm(this, ms);
   }
 
   /** Nothing is waited for. The timer may still wake once, for nothing. */
@@ -32,18 +37,19 @@ export class Deadline {
   /** Nothing will be waited for any more. */
   [Symbol.dispose](): void {
     this.clear();
-    this.#wheel.disarm(this.#timer);
+    this.#wheel.disarm(this);
   }
 
-  #look(): void {
+  /** Looks whether the time that was set last has come. */
+  fire(): void {
     const left = this.#dueAt - this.#wheel.clock();
     if (left === Number.POSITIVE_INFINITY) return;
     if (left > 0) {
       this.#armedFor = this.#dueAt;
-      this.#wheel.arm(this.#timer, left);
+      this.#wheel.arm(this, left);
       return;
     }
     this.clear();
-    this.#onPassed();
+    this.#owner.onTooLate();
   }
 }

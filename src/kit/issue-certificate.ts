@@ -27,7 +27,12 @@ export type CertificateWish = {
   /** Who signs it, another one that was made here; itself by default. */
   readonly issuer?: IssuedPair;
   readonly keyType?: "ec" | "rsa";
+  /** Extensions beside the usual ones, which whoever does not know them has to refuse. */
+  readonly critical?: readonly CriticalExtension[];
 };
+
+/** An extension by its object identifier in dotted form, and its encoded value. */
+export type CriticalExtension = { readonly id: string; readonly value: Der };
 
 const dayMs = 86_400_000;
 const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
@@ -43,6 +48,14 @@ export function issueCertificate(wish: CertificateWish): IssuedPair {
       ? generateKeyPairSync("rsa", { modulusLength: 2048 })
       : generateKeyPairSync("ec", { namedCurve: "P-256" });
   const signer = wish.issuer === undefined ? privateKey : createPrivateKey(wish.issuer.key);
+  return {
+    cert: signCertificate(wish, publicKey, signer),
+    key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
+}
+
+/** The same for a key whose private half only its owner has; `signer` is the key of the issuer. The result is PEM. */
+export function signCertificate(wish: Omit<CertificateWish, "keyType">, publicKey: KeyObject, signer: KeyObject): string {
   const signerName = wish.issuer === undefined ? wish.name : commonName(wish.issuer);
   const algorithm = sequence(objectId(signer.asymmetricKeyType === "rsa" ? rsaWithSha256 : ecdsaWithSha256));
   const body = sequence(
@@ -56,10 +69,7 @@ export function issueCertificate(wish: CertificateWish): IssuedPair {
     der(0xa3, sequence(...extensions(wish, publicKey))),
   );
   const certificate = sequence(body, algorithm, bits(sign("sha256", body, signer)));
-  return {
-    cert: pem("CERTIFICATE", certificate),
-    key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-  };
+  return pem("CERTIFICATE", certificate);
 }
 
 function commonName({ cert }: IssuedPair): string {
@@ -70,7 +80,7 @@ function distinguishedName(name: string): Der {
   return sequence(setOf(sequence(objectId("2.5.4.3"), utf8(name))));
 }
 
-function extensions({ hosts = [], isAuthority = false }: CertificateWish, publicKey: KeyObject): readonly Der[] {
+function extensions({ hosts = [], isAuthority = false, critical = [] }: CertificateWish, publicKey: KeyObject): readonly Der[] {
   const constraints = sequence(objectId("2.5.29.19"), truth, octets(isAuthority ? sequence(truth) : sequence()));
   // keyCertSign and cRLSign, or digitalSignature and keyEncipherment.
   const usage = sequence(
@@ -79,9 +89,14 @@ function extensions({ hosts = [], isAuthority = false }: CertificateWish, public
     octets(bits(Uint8Array.of(isAuthority ? 0x06 : 0xa0), isAuthority ? 1 : 5)),
   );
   const identifier = sequence(objectId("2.5.29.14"), octets(octets(keyDigest(publicKey))));
-  if (hosts.length === 0) return [constraints, usage, identifier];
-  const names = sequence(objectId("2.5.29.17"), octets(sequence(...hosts.map(generalName))));
-  return [constraints, usage, identifier, names];
+  const others = critical.map(({ id, value }) => sequence(objectId(id), truth, octets(value)));
+  const names = hosts.length === 0 ? [] : [alternativeNames(hosts)];
+  return [constraints, usage, identifier, ...names, ...others];
+}
+
+/** The extension subjectAltName. */
+export function alternativeNames(hosts: readonly string[]): Der {
+  return sequence(objectId("2.5.29.17"), octets(sequence(...hosts.map(generalName))));
 }
 
 function keyDigest(publicKey: KeyObject): Uint8Array {
@@ -104,7 +119,8 @@ function ipv6Bytes(host: string): Uint8Array {
   return Buffer.from(filled.map((group) => group.padStart(4, "0")).join(""), "hex");
 }
 
-function pem(label: string, content: Uint8Array): string {
+/** Text around encoded bytes (RFC 7468). */
+export function pem(label: string, content: Uint8Array): string {
   const lines = Buffer.from(content).toString("base64").replace(/.{64}/g, "$&\n").trimEnd();
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }

@@ -8,21 +8,33 @@ const dueLevel = -1;
 /** Reads a monotonic clock, in milliseconds. */
 export type Clock = () => number;
 
-/** A timer that is made once, and armed and disarmed on one wheel as often as wanted without allocation. */
-export class Timer {
-  readonly fire: (timer: Timer) => void;
-  /** The links and the place belong to the wheel. A timer that is linked to itself is not armed. */
-  previous: Timer = this;
-  next: Timer = this;
+/** What a wheel can wait for: made once, and armed and disarmed on one wheel as often as wanted without allocation. */
+export abstract class Timed {
+  /** The links and the place belong to the wheel. What is linked to itself is not armed. */
+  previous: Timed = this;
+  next: Timed = this;
   dueTick = 0;
   level = 0;
 
-  constructor(fire: (timer: Timer) => void) {
-    this.fire = fire;
-  }
+  /** Called by the wheel when the time has come. */
+  abstract fire(): void;
 
   get isArmed(): boolean {
     return this.next !== this;
+  }
+}
+
+/** Something to do when a time has come. What exists by the hundred thousand is better `Timed` itself. */
+export class Timer extends Timed {
+  readonly #act: (timer: Timer) => void;
+
+  constructor(act: (timer: Timer) => void) {
+    super();
+    this.#act = act;
+  }
+
+  fire(): void {
+    this.#act(this);
   }
 }
 
@@ -46,7 +58,7 @@ export class TimerWheel implements Disposable {
   readonly #onError: (thrown: unknown) => void;
   readonly #origin: number;
   /** One sentinel a slot, level after level. */
-  readonly #slots: readonly Timer[];
+  readonly #slots: readonly Timed[];
   /** Timers whose time has come and that have not fired yet. */
   readonly #due = new Timer(unreachable);
   /** The first tick that was not processed yet. */
@@ -83,7 +95,7 @@ export class TimerWheel implements Disposable {
   }
 
   /** Lets `timer` fire once, `delayMs` from now; a timer that is armed already is moved. */
-  arm(timer: Timer, delayMs: number): void {
+  arm(timer: Timed, delayMs: number): void {
     if (!Number.isFinite(delayMs)) throw new RangeError(`a timer cannot wait for ${delayMs} ms`);
     this.disarm(timer);
     const now = this.clock();
@@ -95,7 +107,7 @@ export class TimerWheel implements Disposable {
   }
 
   /** Takes back `arm`; nothing happens if the timer is not armed. */
-  disarm(timer: Timer): void {
+  disarm(timer: Timed): void {
     if (!timer.isArmed) return;
     this.#leaveLevel(timer);
     this.#armed--;
@@ -149,7 +161,7 @@ export class TimerWheel implements Disposable {
   }
 
   /** Spreads the timers of a far slot, whose span begins now, over nearer ones. */
-  #cascade(slot: Timer): void {
+  #cascade(slot: Timed): void {
     let timer = slot.next;
     slot.next = slot.previous = slot;
     while (timer !== slot) {
@@ -161,7 +173,7 @@ export class TimerWheel implements Disposable {
   }
 
   /** Due timers leave the slot before the first one fires: what it arms may belong into the same slot, a revolution later. */
-  #moveToDue(slot: Timer): void {
+  #moveToDue(slot: Timed): void {
     for (let timer = slot.next; timer !== slot; timer = slot.next) {
       unlink(timer);
       this.#leaveLevel(timer);
@@ -175,14 +187,14 @@ export class TimerWheel implements Disposable {
       unlink(timer);
       this.#armed--;
       try {
-        timer.fire(timer);
+        timer.fire();
       } catch (thrown) {
         this.#onError(thrown);
       }
     }
   }
 
-  #place(timer: Timer): void {
+  #place(timer: Timed): void {
     const tick = Math.max(timer.dueTick, this.#nextTick);
     const distance = tick - this.#nextTick;
     let level = 0;
@@ -193,13 +205,13 @@ export class TimerWheel implements Disposable {
     append(this.#slot(level, distance < horizonTicks ? tick : this.#nextTick + horizonTicks - 1), timer);
   }
 
-  #leaveLevel(timer: Timer): void {
+  #leaveLevel(timer: Timed): void {
     if (timer.level !== dueLevel) this.#waiting[timer.level] = (this.#waiting[timer.level] as number) - 1;
   }
 
-  #slot(level: number, tick: number): Timer {
+  #slot(level: number, tick: number): Timed {
     const at = Math.floor(tick / (slotTicks[level] as number)) % slotsPerLevel;
-    return this.#slots[level * slotsPerLevel + at] as Timer;
+    return this.#slots[level * slotsPerLevel + at] as Timed;
   }
 
   /** An empty wheel has nothing to process in between. */
@@ -226,7 +238,7 @@ export class TimerWheel implements Disposable {
   };
 }
 
-function append(list: Timer, timer: Timer): void {
+function append(list: Timed, timer: Timed): void {
   const last = list.previous;
   timer.previous = last;
   timer.next = list;
@@ -234,7 +246,7 @@ function append(list: Timer, timer: Timer): void {
   list.previous = timer;
 }
 
-function unlink(timer: Timer): void {
+function unlink(timer: Timed): void {
   timer.previous.next = timer.next;
   timer.next.previous = timer.previous;
   timer.previous = timer.next = timer;

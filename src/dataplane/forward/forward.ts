@@ -1,10 +1,10 @@
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { Exchange, Next, Reply } from "../../core/exchange.ts";
-import { type EndpointSettings, type RetrySettings, type RouteSettings, usualRetry } from "../../core/snapshot.ts";
+import { type RetrySettings, type RouteSettings, usualRetry } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import type { ClientConnection } from "../http1/client-connection.ts";
-import type { DialOptions } from "../net/dial.ts";
+import type { DialOptions, DialTarget } from "../net/dial.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Lease } from "../upstreams/lease.ts";
 import type { Upstream } from "../upstreams/upstream.ts";
@@ -16,7 +16,7 @@ import { makeResumable, resumedField } from "./session-resumer.ts";
 /** A connection to an endpoint of an upstream. */
 export type ForwardDial = Pick<DialOptions, "receiver" | "wheel" | "timeoutMs"> & {
   readonly upstream: string;
-  readonly to: Pick<EndpointSettings, "host" | "port"> & { readonly isSecure: boolean };
+  readonly to: DialTarget & { readonly isSecure: boolean };
 };
 
 /** What forwarding needs from the gateway. */

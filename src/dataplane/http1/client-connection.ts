@@ -3,7 +3,7 @@ import { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { Parking } from "../../core/parking.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
-import { Deadline } from "../../kit/deadline.ts";
+import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { MessageWriter, type WriteFraming } from "./message-writer.ts";
@@ -39,7 +39,7 @@ const maxHead = 262_144;
 const maxInterims = 32;
 
 /** One HTTP/1.1 connection to an upstream, for one request after the other. */
-export class ClientConnection implements Receiver, BodyOwner, Disposable {
+export class ClientConnection implements Receiver, BodyOwner, DeadlineOwner, Disposable {
   /** How many requests it has answered before. */
   served = 0;
   /** True once any byte of the current answer has come. */
@@ -59,7 +59,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
 
   constructor(wire: Wire, wheel: TimerWheel) {
     this.#wire = wire;
-    this.#deadline = new Deadline(wheel, () => this.#onTooLate());
+    this.#deadline = new Deadline(wheel, this);
     wire.receiver = this;
   }
 
@@ -150,7 +150,7 @@ export class ClientConnection implements Receiver, BodyOwner, Disposable {
     this.#fail(lost("the answer was given up"));
   }
 
-  #onTooLate(): void {
+  onTooLate(): void {
     const timeoutMs = this.#request?.timeoutMs ?? 0;
     if (this.#response === undefined || timeoutMs === 0) return;
     const writer = this.#writer;

@@ -5,7 +5,7 @@ import { Parking } from "../../core/parking.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
 import { acceptFor, checkHandshake, upgradeKind } from "../../core/websocket-handshake.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
-import { Deadline } from "../../kit/deadline.ts";
+import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { clientGone, earlyDataTooLong, requestTooSlow } from "./client-errors.ts";
@@ -47,7 +47,7 @@ type State =
   | "over";
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and answers them in that order. */
-export class ServerConnection implements Receiver, BodyOwner {
+export class ServerConnection implements Receiver, BodyOwner, DeadlineOwner {
   readonly #options: ServerOptions;
   readonly #deadline: Deadline;
   readonly #reader: RequestReader;
@@ -69,7 +69,7 @@ export class ServerConnection implements Receiver, BodyOwner {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#deadline = new Deadline(options.wheel, () => this.#onTooLate());
+    this.#deadline = new Deadline(options.wheel, this);
     this.#reader = new RequestReader(options.settings.limits);
   }
 
@@ -435,7 +435,7 @@ export class ServerConnection implements Receiver, BodyOwner {
     this.#early = undefined;
   }
 
-  #onTooLate(): void {
+  onTooLate(): void {
     switch (this.#state) {
       case "idle":
         return this.#isPending ? this.#refuseLate() : this.#linger();

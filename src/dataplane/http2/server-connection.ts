@@ -2,7 +2,7 @@ import { GatewayError } from "../../core/errors.ts";
 import type { ExchangeHost } from "../../core/exchange.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
-import { Deadline } from "../../kit/deadline.ts";
+import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { readSettings } from "./client-settings.ts";
 import { FloodGuard } from "./flood-guard.ts";
@@ -50,7 +50,7 @@ const goAwayMs = 1000;
 const lingerMs = 2000;
 
 /** One HTTP/2 connection of a client (RFC 9113): its frames, its streams, and the limits on both. */
-export class Http2Connection implements Receiver {
+export class Http2Connection implements Receiver, DeadlineOwner {
   readonly #options: Http2Options;
   readonly #deadline: Deadline;
   readonly #reader = new FrameReader();
@@ -67,7 +67,7 @@ export class Http2Connection implements Receiver {
   constructor(options: Http2Options) {
     const { wire, host, wheel, settings } = options;
     this.#options = options;
-    this.#deadline = new Deadline(wheel, () => this.#onTooLate());
+    this.#deadline = new Deadline(wheel, this);
     this.#guard = new FloodGuard(settings.http2, () => wheel.clock());
     this.#intake = new HeaderIntake(settings.limits, this.#guard);
     this.#output = new FrameOutput(wire);
@@ -349,7 +349,7 @@ export class Http2Connection implements Receiver {
     if (this.#streams.size === 0) this.#onEmpty();
   }
 
-  #onTooLate(): void {
+  onTooLate(): void {
     if (this.#state === "over") return this.#options.wire.destroy();
     if (this.#goodbye === "asked") return this.#sayGoodbye();
     if (this.#state === "preface" || this.#intake.isInside) return this.#close();

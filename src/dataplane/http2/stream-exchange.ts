@@ -3,7 +3,7 @@ import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelR
 import { HeaderList } from "../../core/headers.ts";
 import { Parking } from "../../core/parking.ts";
 import type { Receiver } from "../../core/wire.ts";
-import { Deadline } from "../../kit/deadline.ts";
+import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { AnswerWriter } from "./answer-writer.ts";
 import { errorCode } from "./frames.ts";
@@ -28,7 +28,7 @@ export type ExchangeParts = {
 };
 
 /** One request or handshake on a stream, from its head to the end of the stream, or until a session takes that over. */
-export class StreamExchange implements Receiver {
+export class StreamExchange implements Receiver, DeadlineOwner {
   readonly #stream: Stream;
   readonly #parts: ExchangeParts;
   readonly #request: StreamRequest;
@@ -48,7 +48,7 @@ export class StreamExchange implements Receiver {
     this.#stream = stream;
     this.#request = request;
     this.#parts = parts;
-    this.#deadline = new Deadline(parts.wheel, () => this.#checkProgress());
+    this.#deadline = new Deadline(parts.wheel, this);
     const { kind, length } = request;
     if (kind === "handshake") this.#early = new Parking(() => this.#checkEarly());
     else if (!how.isWhole) this.#body = new RequestBody(stream, length, (error) => this.#onMalformed(error));
@@ -237,7 +237,7 @@ export class StreamExchange implements Receiver {
   }
 
   /** A client that neither sends its body nor takes its answer is let go; a silent upstream is not its fault. */
-  #checkProgress(): void {
+  onTooLate(): void {
     const writer = this.#writer;
     const body = this.#body;
     this.#awaitProgress();

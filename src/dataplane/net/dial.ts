@@ -1,14 +1,17 @@
 import { certificateRefused, connectFailed, connectTimedOut, secureDialFailed } from "../../core/dial-errors.ts";
 import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
-import type { Receiver, Wire, WireSecurity } from "../../core/wire.ts";
+import type { PeerAddress, Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { SecureDial } from "./secure-dial.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
+/** Where to connect, and how connections to it call their peer, if that is made already. */
+export type DialTarget = Pick<EndpointSettings, "host" | "port"> & { readonly peer?: PeerAddress };
+
 export type DialOptions = {
-  readonly to: Pick<EndpointSettings, "host" | "port">;
+  readonly to: DialTarget;
   readonly receiver: Receiver;
   readonly wheel: TimerWheel;
   /** Milliseconds; 0 waits as long as the kernel does. */
@@ -85,7 +88,7 @@ class Dial implements SocketOwner {
     this.#options.wheel.disarm(this.#timer);
     this.#isOver = true;
     const { to, receiver, keeper } = this.#options;
-    const peer = { address: to.host, port: to.port };
+    const peer = to.peer ?? { address: to.host, port: to.port };
     const options = { socket, peer, receiver, keeper };
     const wire = new SocketWire(security === undefined ? options : { ...options, security });
     // From now on nothing holds this attempt: sessions outlive it by hours.

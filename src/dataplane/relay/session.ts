@@ -2,7 +2,7 @@ import type { CloseOrder, ClosingState, SessionIdentity, SessionSettings, Sessio
 import type { SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
 import type { RouteCloseCodes, RouteSettings } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
-import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { Violation } from "./frame-scanner.ts";
 import { closeCode } from "./frames.ts";
 import { Leg, type LegOwner } from "./leg.ts";
@@ -33,8 +33,11 @@ export interface SessionObserver {
   onFault(error: unknown): void;
 }
 
-/** One open WebSocket through the gateway: two legs, their timers, and the closing handshake between the three of us. */
-export class Session implements LegOwner {
+/**
+ * One open WebSocket through the gateway: two legs, and the closing handshake between the three of us. It is its own timer, because
+ * small objects that live for hours between those that live for milliseconds are what keeps memory from being given back.
+ */
+export class Session extends Timed implements LegOwner {
   identity: SessionIdentity;
   /** How often it has gone on with another upstream connection. */
   resumptions = 0;
@@ -43,7 +46,6 @@ export class Session implements LegOwner {
   readonly #settings: SessionOptions["settings"];
   readonly #wheel: TimerWheel;
   readonly #observer: SessionObserver;
-  readonly #timer: Timer;
   readonly #scope: Disposable;
   readonly #openedAt: number;
   #closing: ClosingState | undefined;
@@ -61,6 +63,7 @@ export class Session implements LegOwner {
   #order: CloseOrder | undefined;
 
   constructor(options: SessionOptions) {
+    super();
     const { wheel, mayUseReservedBits, state } = options;
     this.identity = options.identity;
     this.#settings = options.settings;
@@ -72,7 +75,6 @@ export class Session implements LegOwner {
     this.client = new Leg({ ...parts, side: "client", wire: options.client, state: state?.client });
     this.upstream = new Leg({ ...parts, side: "upstream", wire: options.upstream, state: state?.upstream });
     Leg.join(this.client, this.upstream);
-    this.#timer = new Timer(() => this.#fire());
     this.#openedAt = wheel.now - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
   }
@@ -90,7 +92,7 @@ export class Session implements LegOwner {
   /** Stops, and says where it stands; the descriptors of its wires are added to `descriptors`. */
   freeze(descriptors: number[]): SessionState {
     this.#isFrozen = true;
-    this.#wheel.disarm(this.#timer);
+    this.#wheel.disarm(this);
     const { timeouts, keepalive, closeCodes } = this.#settings;
     const now = this.#wheel.clock();
     return {
@@ -116,7 +118,7 @@ export class Session implements LegOwner {
     const { closeMs } = this.#settings.timeouts;
     const closingMs = this.#wheel.clock() - this.#closeTimerArmedAt;
     if (this.#closing === undefined) this.#armOpenTimer();
-    else if (closeMs > 0) this.#wheel.arm(this.#timer, Math.max(0, closeMs - closingMs));
+    else if (closeMs > 0) this.#wheel.arm(this, Math.max(0, closeMs - closingMs));
     this.client.thaw();
     this.upstream.thaw();
     if (this.#order !== undefined) this.close(this.#order);
@@ -283,17 +285,18 @@ export class Session implements LegOwner {
     }
     const { partingMs } = client.wire;
     if (partingMs === undefined || !this.#isTearingDown || !upstream.isGone || client.wire.queued > 0) return;
-    this.#wheel.arm(this.#timer, partingMs);
+    this.#wheel.arm(this, partingMs);
   }
 
   #armCloseTimer(): void {
     const { closeMs } = this.#settings.timeouts;
     this.#closeTimerArmedAt = this.#wheel.now;
-    if (closeMs > 0) this.#wheel.arm(this.#timer, closeMs);
-    else this.#wheel.disarm(this.#timer);
+    if (closeMs > 0) this.#wheel.arm(this, closeMs);
+    else this.#wheel.disarm(this);
   }
 
-  #fire(): void {
+  /** Looks what has become too late. */
+  fire(): void {
     try {
       this.#onTimer();
     } catch (error) {
@@ -363,13 +366,13 @@ export class Session implements LegOwner {
     if (timeouts.idleMs > 0)
       due = Math.min(due, Math.max(this.client.activeAt, this.upstream.activeAt) + timeouts.idleMs);
     if (timeouts.lifetimeMs > 0) due = Math.min(due, this.#openedAt + timeouts.lifetimeMs);
-    if (due !== Number.POSITIVE_INFINITY) this.#wheel.arm(this.#timer, Math.max(0, due - now));
+    if (due !== Number.POSITIVE_INFINITY) this.#wheel.arm(this, Math.max(0, due - now));
   }
 
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#wheel.disarm(this.#timer);
+    this.#wheel.disarm(this);
     try {
       this.#observer.onSessionEnd(this, this.#describeEnd());
     } finally {

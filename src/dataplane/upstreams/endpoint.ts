@@ -1,6 +1,7 @@
 import type { EndpointStatus } from "../../core/figures.ts";
 import type { ProxyProtocol } from "../../core/proxy-header.ts";
 import { type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
+import type { PeerAddress } from "../../core/wire.ts";
 import type { CircuitLoad } from "./circuit.ts";
 import type { LeaseCounts } from "./lease-counts.ts";
 import type { Offerable } from "./offer.ts";
@@ -14,6 +15,8 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
   readonly address: string;
   readonly host: string;
   readonly port: number;
+  /** The same for all its connections. */
+  readonly peer: PeerAddress;
   readonly standing = new Standing();
   readonly traffic: TrafficHealth;
   readonly latency: PeakLatency;
@@ -45,6 +48,7 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
     this.address = formatAddress(settings);
     this.host = settings.host;
     this.port = settings.port;
+    this.peer = { address: settings.host, port: settings.port };
     this.isSecure = settings.isSecure ?? false;
     this.weight = settings.weight;
     this.isStandby = settings.isStandby ?? false;
