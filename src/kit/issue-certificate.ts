@@ -55,7 +55,11 @@ export function issueCertificate(wish: CertificateWish): IssuedPair {
 }
 
 /** The same for a key whose private half only its owner has; `signer` is the key of the issuer. The result is PEM. */
-export function signCertificate(wish: Omit<CertificateWish, "keyType">, publicKey: KeyObject, signer: KeyObject): string {
+export function signCertificate(
+  wish: Omit<CertificateWish, "keyType">,
+  publicKey: KeyObject,
+  signer: KeyObject,
+): string {
   const signerName = wish.issuer === undefined ? wish.name : commonName(wish.issuer);
   const algorithm = sequence(objectId(signer.asymmetricKeyType === "rsa" ? rsaWithSha256 : ecdsaWithSha256));
   const body = sequence(
@@ -80,7 +84,10 @@ function distinguishedName(name: string): Der {
   return sequence(setOf(sequence(objectId("2.5.4.3"), utf8(name))));
 }
 
-function extensions({ hosts = [], isAuthority = false, critical = [] }: CertificateWish, publicKey: KeyObject): readonly Der[] {
+function extensions(
+  { hosts = [], isAuthority = false, critical = [] }: CertificateWish,
+  publicKey: KeyObject,
+): readonly Der[] {
   const constraints = sequence(objectId("2.5.29.19"), truth, octets(isAuthority ? sequence(truth) : sequence()));
   // keyCertSign and cRLSign, or digitalSignature and keyEncipherment.
   const usage = sequence(
