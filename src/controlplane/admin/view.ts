@@ -6,8 +6,8 @@ import type { Drains } from "../drains.ts";
 import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
 import type { InForce } from "../reconciler.ts";
 import type { Submission, SubmissionResult } from "../submission.ts";
+import type { UpgradeReport } from "../workers/upgrade-in-turn.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
-import type { UpgradeReport } from "../workers/workers.ts";
 
 /** How long the admin API waits for a worker. Milliseconds. */
 export const askMs = 2000;

@@ -2,7 +2,7 @@ import type { ListenerStatus } from "../../core/figures.ts";
 import type { Issue } from "../../core/issue.ts";
 import type { Snapshot } from "../../core/snapshot.ts";
 import type { SnapshotTerms } from "../../core/worker-protocol.ts";
-import type { Verdict } from "./verdicts.ts";
+import type { Verdict } from "./snapshot-orders.ts";
 import type { WorkerKeeper } from "./worker-keeper.ts";
 
 /** What became of a change: in force everywhere, with the ports that the kernel chose; or nowhere. */
@@ -20,14 +20,14 @@ export async function rollOut(
   const [first, ...others] = workers;
   if (first === undefined) throw new Error("there is no worker to put a snapshot into force");
   const { revision } = snapshot;
-  const lead = await first.prepare(snapshot);
+  const lead = await first.orders.prepare(snapshot);
   const fixed = lead.kind === "done" ? withPorts(snapshot, lead.listeners) : snapshot;
-  const prepared = [lead, ...(lead.kind === "done" ? await all(others, (worker) => worker.prepare(fixed)) : [])];
+  const prepared = [lead, ...(lead.kind === "done" ? await all(others, (worker) => worker.orders.prepare(fixed)) : [])];
   if (!prepared.every(isDone)) return letGo(revision, workers, prepared);
-  const committed = await first.commit(revision, terms);
+  const committed = await first.orders.commit(revision, terms);
   if (!isDone(committed)) return letGo(revision, workers, [committed]);
   // Whoever ends now is started again with what is in force.
-  await all(others, (worker) => worker.commit(revision, terms));
+  await all(others, (worker) => worker.orders.commit(revision, terms));
   return { snapshot: fixed };
 }
 

@@ -1,5 +1,4 @@
 import type { ListenerStatus } from "../../core/figures.ts";
-import type { Snapshot } from "../../core/snapshot.ts";
 import {
   type Answer,
   type DrainPlan,
@@ -7,36 +6,28 @@ import {
   type Hello,
   lingeringName,
   type Question,
-  type SnapshotTerms,
   type ToWorker,
   workerProtocol,
 } from "../../core/worker-protocol.ts";
-import { Backoff } from "../../kit/backoff.ts";
-import { counted } from "../../kit/counted.ts";
+import type { Backoff } from "../../kit/backoff.ts";
 import type { Tally } from "../../kit/shared-memory.ts";
 import { after, sleep, within } from "../../kit/sleep.ts";
-import type { EventLog } from "../event-log.ts";
+import { HandoverOrder, type UpgradeOrder, type UpgradeResult } from "./handover-order.ts";
+import { Restarts } from "./restarts.ts";
 import type { SharedFile } from "./shared-file.ts";
-import { type Verdict, Verdicts } from "./verdicts.ts";
+import { SnapshotOrders } from "./snapshot-orders.ts";
 import { AskError, type WorkerLink } from "./worker-link.ts";
+import type { WorkerLog } from "./worker-log.ts";
 import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker may take to call, and to end after it hung up. Milliseconds. */
 const callMs = 10_000;
 const hangUpMs = 1000;
-/** How long a handover may take in all, and how long the successor of a worker that dies may take to call (ms). */
-const upgradeMs = 60_000;
+/** How long the successor of a worker that dies may take to call (ms). */
 const successorMs = 2000;
-/** One that lived that long did not die of its start. */
-const lastingMs = 10_000;
 
 /** `lingering` once a successor serves and only what cannot be handed over is left. `starting` also between a crash and the next worker's first snapshot. */
 export type WorkerState = "starting" | "serving" | "draining" | "lingering" | "ended";
-
-/** What a worker handed over, and how long nothing moved meanwhile; or why it did not. */
-export type UpgradeResult =
-  | { readonly pid: number; readonly pausedMs: number; readonly sessions: number; readonly connections: number }
-  | { readonly failed: string };
 
 /** How a drain went. `isKilled`: the worker did not end by itself in time. */
 export type DrainResult = { readonly closed: number; readonly destroyed: number; readonly isKilled: boolean };
@@ -58,7 +49,7 @@ export type KeeperOptions = {
   /** Whose regions the processes get. */
   readonly memory: SharedFile;
   readonly listener: KeeperListener;
-  readonly log: EventLog;
+  readonly log: WorkerLog;
   readonly backoff?: Backoff | undefined;
   /** How often the workers before this one, in whose place it stands, were started anew. */
   readonly restarts?: number | undefined;
@@ -68,31 +59,27 @@ export type KeeperOptions = {
 
 /** Keeps one worker process alive. */
 export class WorkerKeeper {
+  /** What it is told to put into force. */
+  readonly orders = new SnapshotOrders((message) => this.send(message));
   #id: string;
   readonly #options: KeeperOptions;
-  readonly #backoff: Backoff;
+  readonly #restarts: Restarts;
   readonly #stop = new AbortController();
-  readonly #verdicts = new Verdicts();
   readonly #kept: Promise<void>;
   #process: WorkerProcess | undefined;
-  #startedAt = Date.now();
   #link: WorkerLink | undefined;
   #state: WorkerState = "starting";
-  #restarts = 0;
-  #restartsBefore: number;
-  #failures = 0;
   #revision = 0;
   #listeners: readonly ListenerStatus[] = [];
   #isLeft = false;
   #region: number | undefined;
-  #upgrade: { readonly pid: number; readonly resolve: (result: UpgradeResult) => void } | undefined;
+  #handover: HandoverOrder | undefined;
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
 
   constructor(options: KeeperOptions) {
     this.#id = options.id;
-    this.#restartsBefore = options.restarts ?? 0;
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff({ firstMs: 100, mostMs: 5000, calmMs: 60_000 });
+    this.#restarts = new Restarts({ backoff: options.backoff, before: options.restarts });
     this.#kept = this.#keep(options.survivor);
   }
 
@@ -106,12 +93,12 @@ export class WorkerKeeper {
 
   /** How often a worker was started anew after it ended unasked. */
   get restarts(): number {
-    return this.#restarts + this.#restartsBefore;
+    return this.#restarts.count;
   }
 
   /** How often it ended in a row within seconds of its start; 0 again once one has lasted. */
   get failures(): number {
-    return this.#process !== undefined && this.#hasLasted() ? 0 : this.#failures;
+    return this.#process !== undefined && this.#restarts.hasLasted ? 0 : this.#restarts.failures;
   }
 
   get pid(): number | undefined {
@@ -120,7 +107,7 @@ export class WorkerKeeper {
 
   /** When the present process was started, or found: Unix milliseconds. */
   get startedAt(): number {
-    return this.#startedAt;
+    return this.#restarts.startedAt;
   }
 
   /** True while it can be told and asked something. */
@@ -149,22 +136,20 @@ export class WorkerKeeper {
 
   /** True for the process whose successor is on its way. */
   isSucceededBy(hello: Hello): boolean {
-    return this.#upgrade !== undefined && hello.worker === this.#id && hello.succeeds?.pid === this.#upgrade.pid;
+    return this.#handover?.hasMade(hello) ?? false;
   }
 
   /** Has the worker start a successor and hand over to it. Resolves when that serves, or with what stood against it. */
-  async upgrade(order: { readonly command: readonly string[]; readonly lingerMs: number }): Promise<UpgradeResult> {
+  async upgrade(order: UpgradeOrder): Promise<UpgradeResult> {
     const { pid } = this;
-    if (pid === undefined || this.#link === undefined || this.#state !== "serving" || this.#upgrade !== undefined)
+    if (pid === undefined || this.#link === undefined || this.#state !== "serving" || this.#handover !== undefined)
       return { failed: `worker ${this.#id} does not serve` };
     const region = this.#options.memory.assign();
-    const { promise, resolve } = Promise.withResolvers<UpgradeResult>();
-    this.#upgrade = { pid, resolve };
+    this.#handover = new HandoverOrder(this.#id, pid);
     this.#link.send({ type: "upgrade", region, ...order });
-    const late = `worker ${this.#id} did not hand over within ${upgradeMs / 1000} s`;
-    const result = await within(promise, upgradeMs, { failed: late });
+    const result = await this.#handover.settled();
     if ("failed" in result) {
-      this.#upgrade = undefined;
+      this.#handover = undefined;
       this.#options.memory.release(region);
     }
     return result;
@@ -173,27 +158,15 @@ export class WorkerKeeper {
   /** Its successor serves: what is left of it ends by itself, and nobody takes its place. */
   linger(): void {
     this.#state = "lingering";
-    this.#restarts = this.#restartsBefore = 0;
-    const before = this.#upgrade === undefined ? undefined : lingeringName(this.#id, this.#upgrade.pid);
-    this.#id = before ?? this.#id;
+    this.#restarts.handOn();
+    if (this.#handover !== undefined) this.#id = lingeringName(this.#id, this.#handover.pid);
     this.#stop.abort();
   }
 
-  send(message: ToWorker): void {
+  /** False if it cannot be told anything. */
+  send(message: ToWorker): boolean {
     this.#link?.send(message);
-  }
-
-  /** Has a snapshot put into force at once. */
-  install(snapshot: Snapshot, terms: SnapshotTerms | undefined): Promise<Verdict> {
-    return this.#order(snapshot.revision, { type: "snapshot", snapshot, ...(terms === undefined ? {} : { terms }) });
-  }
-
-  prepare(snapshot: Snapshot): Promise<Verdict> {
-    return this.#order(snapshot.revision, { type: "prepare", snapshot });
-  }
-
-  commit(revision: number, terms: SnapshotTerms | undefined): Promise<Verdict> {
-    return this.#order(revision, { type: "commit", revision, ...(terms === undefined ? {} : { terms }) });
+    return this.#link !== undefined;
   }
 
   /** Asks the worker; throws an AskError. */
@@ -242,8 +215,7 @@ export class WorkerKeeper {
     const running = this.#process;
     if (this.#link !== undefined || hello.worker !== this.id || hello.pid !== running?.pid) return false;
     if (hello.protocol !== workerProtocol) {
-      const says = `worker ${this.id} speaks protocol ${hello.protocol}, this control process ${workerProtocol}`;
-      this.#options.log.error("worker-protocol", says, { worker: this.id });
+      this.#options.log.speaksOtherwise(hello);
       running.kill();
       return true;
     }
@@ -260,9 +232,8 @@ export class WorkerKeeper {
   hungUp(link: WorkerLink, fault: string | undefined): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    this.#verdicts.settleAll({ kind: "ended", how: "it hung up" });
-    if (fault !== undefined)
-      this.#options.log.error("worker-fault", `worker ${this.id}: ${fault}`, { worker: this.id });
+    this.orders.ended("it hung up");
+    if (fault !== undefined) this.#options.log.broke(this.id, fault);
     const running = this.#process;
     // A worker without a link cannot be told anything, so it must not go on.
     after(hangUpMs, () => {
@@ -272,14 +243,11 @@ export class WorkerKeeper {
 
   hear(link: WorkerLink, message: FromWorker): void {
     if (link !== this.#link) return link.destroy();
-    if (message.type === "prepared")
-      this.#verdicts.settle(message.revision, { kind: "done", listeners: message.listeners });
-    else if (message.type === "applied") this.#applied(message.revision, message.listeners);
-    else if (message.type === "refused")
-      this.#verdicts.settle(message.revision, { kind: "refused", issues: message.issues });
+    if (message.type === "applied") this.#applied(message.revision, message.listeners);
+    if (message.type === "prepared" || message.type === "applied" || message.type === "refused")
+      this.orders.hear(message);
     else if (message.type === "drained") this.#drained = message;
-    else if (message.type === "handed-over") this.#upgrade?.resolve(withoutType(message));
-    else if (message.type === "upgrade-failed") this.#upgrade?.resolve({ failed: message.says });
+    else if (message.type === "handed-over" || message.type === "upgrade-failed") this.#handover?.hear(message);
     else if (message.type === "hello") link.destroy("it said hello twice");
     else this.#options.listener.onMessage(this, message);
   }
@@ -291,20 +259,16 @@ export class WorkerKeeper {
       found = undefined;
       if (this.#isLeft) break;
       // Its successor may have everything already, and be about to say so.
-      if (this.#upgrade !== undefined) await this.#awaitSuccessor(how);
-      const lost = this.#releaseRegion();
-      if (!this.#stop.signal.aborted) await this.#recover(how, lost);
+      if (this.#handover !== undefined) await this.#awaitSuccessor(how);
+      const had = this.#releaseRegion();
+      if (!this.#stop.signal.aborted) await this.#recover(how, had);
     }
     this.#state = "ended";
   }
 
   async #awaitSuccessor(how: string): Promise<void> {
     await sleep(successorMs, this.#stop.signal);
-    this.#upgrade?.resolve({ failed: `worker ${this.#id} ended (${how}) while it handed over` });
-  }
-
-  #hasLasted(): boolean {
-    return Date.now() - this.#startedAt >= lastingMs;
+    this.#handover?.fail(`worker ${this.#id} ended (${how}) while it handed over`);
   }
 
   #releaseRegion(): Tally | undefined {
@@ -313,16 +277,10 @@ export class WorkerKeeper {
     return region === undefined ? undefined : this.#options.memory.release(region);
   }
 
-  async #recover(how: string, lost: Tally | undefined): Promise<void> {
-    this.#failures = this.#hasLasted() ? 1 : this.#failures + 1;
+  async #recover(how: string, had: Tally | undefined): Promise<void> {
     this.#state = "starting";
-    this.#restarts++;
-    const waitMs = Math.round(this.#backoff.next(performance.now()));
-    const { sessions = 0, requests = 0 } = lost ?? {};
-    const had = `${counted(sessions, "session")} and ${counted(requests, "request")}`;
-    const says = `worker ${this.id} ended (${how}) and with it ${had}; it is started again in ${waitMs} ms`;
-    const fields = { worker: this.id, how, sessions, requests, restarts: this.#restarts, waitMs };
-    this.#options.log.error("worker-ended", says, fields);
+    const waitMs = this.#restarts.next();
+    this.#options.log.ended(this.id, { how, had, restarts: this.restarts, waitMs });
     this.#options.listener.onEnded(this, how);
     await sleep(waitMs, this.#stop.signal);
   }
@@ -334,7 +292,7 @@ export class WorkerKeeper {
       return `it could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
     const running = this.#process;
-    this.#startedAt = Date.now();
+    this.#restarts.begin();
     const cancel = after(callMs, () => this.#killSilent(running));
     const how = await running.ended;
     cancel();
@@ -342,7 +300,7 @@ export class WorkerKeeper {
     this.#revision = 0;
     this.#link?.destroy();
     this.#link = undefined;
-    this.#verdicts.settleAll({ kind: "ended", how });
+    this.orders.ended(how);
     return how;
   }
 
@@ -355,35 +313,19 @@ export class WorkerKeeper {
 
   #killSilent(running: WorkerProcess): void {
     if (this.#link !== undefined) return;
-    const says = `worker ${this.id} did not call within ${callMs} ms and is killed`;
-    this.#options.log.error("worker-silent", says, { worker: this.id });
+    this.#options.log.silent(this.id, callMs);
     running.kill();
-  }
-
-  #order(revision: number, message: ToWorker): Promise<Verdict> {
-    if (this.#link === undefined) return Promise.resolve({ kind: "ended", how: "it does not run" });
-    const verdict = this.#verdicts.on(revision);
-    this.#link.send(message);
-    return verdict;
   }
 
   #applied(revision: number, listeners: readonly ListenerStatus[]): void {
     this.#revision = revision;
     this.#listeners = listeners;
     if (this.#state === "starting") this.#serves();
-    this.#verdicts.settle(revision, { kind: "done", listeners });
   }
 
-  /** A reader of the log that saw a worker end wants to see when the trouble was over. */
   #serves(): void {
     this.#state = "serving";
-    if (this.#restarts === 0) return;
-    const fields = { worker: this.id, pid: this.pid, restarts: this.#restarts, revision: this.#revision };
-    const says = `worker ${this.id} serves again, with revision ${this.#revision}`;
-    this.#options.log.info("worker-serving", says, fields);
+    if (!this.#restarts.isAny) return;
+    this.#options.log.servesAgain(this.id, { pid: this.pid, restarts: this.restarts, revision: this.#revision });
   }
-}
-
-function withoutType({ type: _, ...result }: Extract<FromWorker, { type: "handed-over" }>): UpgradeResult {
-  return result;
 }

@@ -2,7 +2,6 @@ import type { Socket } from "node:net";
 import type { AccessRecord } from "../../core/access-record.ts";
 import type { UpstreamNotice } from "../../core/endpoint-state.ts";
 import type { ListenerStatus, MetricFamily } from "../../core/figures.ts";
-import type { Issue } from "../../core/issue.ts";
 import type { Snapshot, UpstreamSettings } from "../../core/snapshot.ts";
 import type {
   Answer,
@@ -15,32 +14,28 @@ import type {
 } from "../../core/worker-protocol.ts";
 import { guestPrefixes } from "../../core/worker-protocol.ts";
 import type { Backoff } from "../../kit/backoff.ts";
-import { counted } from "../../kit/counted.ts";
-import { sleep, within } from "../../kit/sleep.ts";
+import { within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import { ControlSocket } from "./control-socket.ts";
+import type { UpgradeOrder } from "./handover-order.ts";
 import { KeptFigures } from "./kept-figures.ts";
 import { mergeAnswers, mergeListeners } from "./merge-answers.ts";
-import { lost, rollOut, withPorts } from "./rollout.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
 import { SharedFile } from "./shared-file.ts";
-import { type DrainResult, type UpgradeResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
+import { SnapshotKeeper, type SnapshotListener } from "./snapshot-keeper.ts";
+import { type UpgradeReport, upgradeInTurn } from "./upgrade-in-turn.ts";
+import { type DrainResult, WorkerKeeper, type WorkerState } from "./worker-keeper.ts";
 import { AskError, WorkerLink } from "./worker-link.ts";
+import { WorkerLog } from "./worker-log.ts";
 import { adoptWorker, type StartWorker, type WorkerProcess } from "./worker-process.ts";
 
 /** How long the workers of a control process before this one may take to call (ms). */
 const survivorMs = 5000;
-/** How long a successor that has taken over may take to call (ms), and how often that is looked at. */
-const successorMs = 5000;
-const lookMs = 5;
-
 /** A process that is there already, and how often those before it were started anew. */
 type FoundProcess = { readonly process: WorkerProcess; readonly restarts: number };
 
 /** Who hears what becomes of snapshots and what workers report. */
-export type WorkersListener = {
-  readonly onApplied: (revision: number, listeners: readonly ListenerStatus[]) => void;
-  readonly onRefused: (revision: number, issues: readonly Issue[]) => void;
+export type WorkersListener = SnapshotListener & {
   readonly onRecords: (records: readonly AccessRecord[], dropped: number) => void;
   readonly onNotice?: (worker: string, notice: UpstreamNotice) => void;
 };
@@ -56,12 +51,6 @@ export type WorkersOptions = {
   readonly backoff?: () => Backoff;
 };
 
-/** How the successors are called (without arguments), and how long a worker stays for what cannot be handed over (ms). */
-export type UpgradeOrder = { readonly command: readonly string[]; readonly lingerMs: number };
-
-/** What became of one worker. */
-export type UpgradeReport = { readonly worker: string } & UpgradeResult;
-
 /** What workers that were there before have in force. */
 export type Resumed = { readonly revision: number; readonly listeners: readonly ListenerStatus[] };
 
@@ -69,23 +58,29 @@ export type Resumed = { readonly revision: number; readonly listeners: readonly 
 export class Workers implements AsyncDisposable {
   readonly #options: WorkersOptions;
   readonly #memory: SharedFile;
+  readonly #snapshots: SnapshotKeeper;
+  readonly #log: WorkerLog;
   readonly #kept = new KeptFigures();
   #control: ControlSocket | undefined;
   #keepers: readonly WorkerKeeper[] = [];
   /** Those that are not wanted any more, until their last session has ended. */
   readonly #surplus = new Set<WorkerKeeper>();
   #wanted = 0;
-  #good: Snapshot | undefined;
-  #next: Snapshot | undefined;
-  #terms: SnapshotTerms | undefined;
-  #isRollingOut = false;
-  readonly #broughtUp = new Set<WorkerKeeper>();
   readonly #everyoneCalled = Promise.withResolvers<void>();
   #isDraining = false;
 
   private constructor(options: WorkersOptions, memory: SharedFile) {
     this.#options = options;
     this.#memory = memory;
+    this.#log = new WorkerLog(options.log);
+    this.#snapshots = new SnapshotKeeper({
+      workers: () => this.#keepers,
+      log: this.#log,
+      listener: {
+        onApplied: (revision, listeners) => this.#onApplied(revision, listeners),
+        onRefused: options.listener.onRefused,
+      },
+    });
   }
 
   /** Listens for workers, and finds those that a killed control process has left. */
@@ -134,26 +129,18 @@ export class Workers implements AsyncDisposable {
 
   /** Puts a snapshot into force on all workers, or on none; the listener hears which. A newer one takes the place of one that waits. */
   apply(snapshot: Snapshot): void {
-    this.#next = snapshot;
-    void this.#work();
+    this.#snapshots.apply(snapshot);
   }
 
   /** These upstreams of what is in force have other endpoints now. */
   refresh(upstreams: readonly UpstreamSettings[]): void {
-    const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
-    // Workers that start later get what is in force as a whole.
-    if (this.#good !== undefined) {
-      const current = this.#good.upstreams.map((upstream) => byName.get(upstream.name) ?? upstream);
-      this.#good = { ...this.#good, upstreams: current };
-    }
+    this.#snapshots.refresh(upstreams);
     this.send({ type: "upstreams", upstreams });
   }
 
   /** Goes with every snapshot from now on; workers hear of it at once. */
   useTerms(terms: SnapshotTerms): void {
-    if (Bun.deepEquals(this.#terms, terms)) return;
-    this.#terms = terms;
-    this.send({ type: "terms", terms });
+    if (this.#snapshots.useTerms(terms)) this.send({ type: "terms", terms });
   }
 
   /** Tells all workers that are there. */
@@ -183,6 +170,11 @@ export class Workers implements AsyncDisposable {
       return { process: `worker-${keeper.id}`, families: families ?? [] };
     });
     return [...(await Promise.all(reports)), { process: "ended", families: this.#kept.families }];
+  }
+
+  /** Hands each worker over to a successor, one after the other, until one of them fails. */
+  upgrade(order: UpgradeOrder): Promise<readonly UpgradeReport[]> {
+    return upgradeInTurn(this.#keepers, order, this.#log);
   }
 
   /** Ends the sessions of all workers by `plan`, and then the workers. */
@@ -218,7 +210,7 @@ export class Workers implements AsyncDisposable {
 
   /** Waits until survivors have called; one that does not is dealt with like any worker that is silent. */
   async #adopt(): Promise<void> {
-    const { folder, log } = this.#options;
+    const { folder } = this.#options;
     for (const guest of folder.survivors) {
       const process = adoptWorker(guest);
       if (process === undefined) continue;
@@ -231,8 +223,7 @@ export class Workers implements AsyncDisposable {
     const found = this.all.filter(({ isLinked }) => isLinked);
     // Of those that died meanwhile nothing is to be counted any more.
     this.#memory.keepOnly(new Set(found.flatMap(({ region }) => region ?? [])));
-    const workers = found.map(({ id, pid, revision }) => ({ worker: id, pid, revision }));
-    log.info("workers-adopted", `${found.length} workers of the control process before this one serve on`, { workers });
+    this.#log.adopted(found);
   }
 
   #keep(id: string, found?: FoundProcess): WorkerKeeper {
@@ -242,13 +233,13 @@ export class Workers implements AsyncDisposable {
   }
 
   #newKeeper(id: string, found?: FoundProcess): WorkerKeeper {
-    const { folder, start, log, backoff } = this.#options;
+    const { folder, start, backoff } = this.#options;
     return new WorkerKeeper({
       id,
       control: folder.socketPath,
       memory: this.#memory,
       start,
-      log,
+      log: this.#log,
       backoff: backoff?.(),
       survivor: found?.process,
       restarts: found?.restarts,
@@ -262,7 +253,8 @@ export class Workers implements AsyncDisposable {
 
   #retireSurplus(): void {
     // A worker is taken out of the ports by a snapshot, so there has to be one.
-    if (this.#good !== undefined) for (const keeper of this.#keepers.slice(this.#wanted)) void this.#retire(keeper);
+    if (this.#snapshots.good !== undefined)
+      for (const keeper of this.#keepers.slice(this.#wanted)) void this.#retire(keeper);
   }
 
   /** Takes a worker out of the ports, ends its sessions, and then itself. */
@@ -270,8 +262,9 @@ export class Workers implements AsyncDisposable {
     this.#keepers = this.#keepers.filter((other) => other !== keeper);
     this.#surplus.add(keeper);
     // Without its listeners the kernel gives new connections to the others.
-    if (this.#good !== undefined) keeper.send({ type: "snapshot", snapshot: { ...this.#good, listeners: [] } });
-    const plan = this.#terms?.drain ?? { windowMs: 0, graceMs: 0, code: 1012, reason: "" };
+    const { good, terms } = this.#snapshots;
+    if (good !== undefined) keeper.send({ type: "snapshot", snapshot: { ...good, listeners: [] } });
+    const plan = terms?.drain ?? { windowMs: 0, graceMs: 0, code: 1012, reason: "" };
     await keeper.drain(plan);
     this.#surplus.delete(keeper);
     this.#kept.keep(keeper.id);
@@ -317,113 +310,28 @@ export class Workers implements AsyncDisposable {
     });
   }
 
-  /** Hands each worker over to a successor, one after the other, until one of them fails. */
-  async upgrade(order: UpgradeOrder): Promise<readonly UpgradeReport[]> {
-    const reports: UpgradeReport[] = [];
-    for (const keeper of this.#keepers) {
-      const { id } = keeper;
-      const result = await keeper.upgrade(order);
-      reports.push({ worker: id, ...result });
-      this.#logUpgrade(id, result);
-      if ("failed" in result) break;
-      // The next one stops accepting only when this one's successor is known here.
-      for (let waitedMs = 0; keeper.state === "serving" && waitedMs < successorMs; waitedMs += lookMs)
-        await sleep(lookMs);
-    }
-    return reports;
-  }
-
-  #logUpgrade(worker: string, result: UpgradeResult): void {
-    const { log } = this.#options;
-    if ("failed" in result) {
-      const says = `worker ${worker} was not handed over and serves on: ${result.failed}`;
-      return log.error("upgrade-failed", says, { worker, why: result.failed });
-    }
-    const { pid, sessions, connections, pausedMs } = result;
-    const what = `${counted(sessions, "session")} and ${counted(connections, "connection")}`;
-    const says = `worker ${worker} has handed over ${what} to process ${pid}, in ${Math.round(pausedMs)} ms`;
-    log.info("worker-upgraded", says, { worker, pid, sessions, connections, pausedMs: Math.round(pausedMs) });
-  }
-
   #onCall(caller: WorkerKeeper): void {
     const { greeting } = this.#options;
     for (const message of greeting?.() ?? []) caller.send(message);
     if (this.all.every(({ isLinked }) => isLinked)) this.#everyoneCalled.resolve();
-    void this.#work();
+    void this.#snapshots.work();
   }
 
   #onEnded({ id }: WorkerKeeper, how: string): void {
     this.#kept.keep(id);
-    const isFirst = this.#good === undefined && this.resumed === undefined;
-    // A first worker that does not even call will not do better the next time.
-    if (!isFirst || this.#isRollingOut || this.#next === undefined) return;
-    const { revision } = this.#next;
-    this.#next = undefined;
-    const says = `a worker ended (${how}) while it put revision ${revision} into force`;
-    this.#options.listener.onRefused(revision, [lost(says)]);
+    if (this.#snapshots.good === undefined && this.resumed === undefined) this.#snapshots.giveUp(how);
   }
 
-  #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
-    const { listener, log } = this.#options;
-    if (message.type === "records") listener.onRecords(message.records, message.dropped);
-    if (message.type === "farewell") this.#kept.keep(id, message.families);
-    if (message.type === "notice") listener.onNotice?.(id, message.notice);
-    if (message.type !== "log") return;
-    const detail = message.detail === undefined ? {} : { detail: message.detail };
-    log[message.level]("worker", message.says, { worker: id, ...detail });
-  }
-
-  /** The newest snapshot first, and then what is in force for those that do not have it. */
-  async #work(): Promise<void> {
-    if (this.#isRollingOut) return;
-    this.#isRollingOut = true;
-    try {
-      for (let next = this.#take(); next !== undefined; next = this.#take()) await this.#rollOut(next);
-    } finally {
-      this.#isRollingOut = false;
-    }
-    for (const keeper of this.#keepers) void this.#bringUp(keeper);
-  }
-
-  /** The first snapshot waits for all workers, a later one for any. */
-  #take(): Snapshot | undefined {
-    const linked = this.#keepers.filter(({ isLinked }) => isLinked).length;
-    if (linked === 0 || (this.#good === undefined && linked < this.#keepers.length)) return undefined;
-    const next = this.#next;
-    this.#next = undefined;
-    return next;
-  }
-
-  async #rollOut(snapshot: Snapshot): Promise<void> {
-    const { listener } = this.#options;
-    const { revision } = snapshot;
-    const wanted = withPorts(snapshot, this.#listeners());
-    const linked = this.#keepers.filter(({ isLinked }) => isLinked);
-    const result = await rollOut(wanted, linked, this.#terms);
-    if ("issues" in result) return listener.onRefused(revision, result.issues);
-    this.#good = result.snapshot;
-    listener.onApplied(revision, this.#listeners());
+  #onApplied(revision: number, listeners: readonly ListenerStatus[]): void {
+    this.#options.listener.onApplied(revision, listeners);
     this.#retireSurplus();
   }
 
-  /** Gives a worker what the others have. */
-  async #bringUp(keeper: WorkerKeeper): Promise<void> {
-    const good = this.#good;
-    if (good === undefined || !keeper.isLinked || keeper.revision === good.revision) return;
-    if (this.#broughtUp.has(keeper)) return;
-    this.#broughtUp.add(keeper);
-    const verdict = await keeper.install(good, this.#terms);
-    this.#broughtUp.delete(keeper);
-    if (verdict.kind === "done") return this.#options.listener.onApplied(good.revision, this.#listeners());
-    if (verdict.kind !== "refused") return;
-    // A new worker cannot have what the old one had (its port was taken meanwhile, say): try again, ever more slowly.
-    for (const { says } of verdict.issues) {
-      this.#options.log.error("worker-refused", `worker ${keeper.id}: ${says}`, { worker: keeper.id });
-    }
-    if (keeper.state === "starting") keeper.replace();
-  }
-
-  #listeners(): readonly ListenerStatus[] {
-    return mergeListeners(this.#keepers.map(({ listeners }) => listeners));
+  #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
+    const { listener } = this.#options;
+    if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    if (message.type === "farewell") this.#kept.keep(id, message.families);
+    if (message.type === "notice") listener.onNotice?.(id, message.notice);
+    if (message.type === "log") this.#log.said(id, message);
   }
 }
