@@ -10,7 +10,9 @@ test.skipIf(!requires("openssl", "openssl"))("OpenSSL reads a request, its names
     stdin: request,
     stderr: "pipe",
   });
-  const [text, said] = await Promise.all([openssl.stdout.text(), openssl.stderr.text()]);
+  const [text = "", said = ""] = await Promise.all(
+    [openssl.stdout, openssl.stderr].map((stream) => new Response(stream).text()),
+  );
   expect(text).toContain("DNS:a.test, DNS:b.a.test");
   expect(text).toContain("ecdsa-with-SHA256");
   expect(said + text).toMatch(/verify OK/i);
