@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Configuration } from "../../core/configuration.ts";
 import { formatIssue } from "../../core/issue.ts";
 import { formatAddress } from "../../core/snapshot.ts";
-import type { InForce } from "../reconciler.ts";
+import type { InForce } from "../revisions.ts";
 import { AdminError } from "./admin-error.ts";
 import { anything, json, list, orFailure } from "./schemas.ts";
 import { askMs, type ControlView, type WorkerView, workerStatusIfAny } from "./view.ts";

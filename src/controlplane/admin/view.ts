@@ -4,7 +4,7 @@ import type { Issue } from "../../core/issue.ts";
 import type { Answer, Question, WorkerStatus } from "../../core/worker-protocol.ts";
 import type { Drains } from "../drains.ts";
 import type { KnownEndpoint } from "../health/endpoint-verdicts.ts";
-import type { InForce } from "../reconciler.ts";
+import type { InForce } from "../revisions.ts";
 import type { Submission, SubmissionResult } from "../submission.ts";
 import type { UpgradeReport } from "../workers/upgrade-in-turn.ts";
 import type { WorkerState } from "../workers/worker-keeper.ts";
