@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { AdminServer } from "../controlplane/admin/server.ts";
-import type { ControlView, UpgradeOutcome, UpgradeRequest } from "../controlplane/admin/view.ts";
+import type { ControlView } from "../controlplane/admin/view.ts";
 import { Discovery } from "../controlplane/discovery/discovery.ts";
 import { Drains } from "../controlplane/drains.ts";
 import { EndpointVerdicts } from "../controlplane/health/endpoint-verdicts.ts";
@@ -16,14 +15,13 @@ import { Workers } from "../controlplane/workers/workers.ts";
 import type { Configuration, ControlSettings, Source } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
-import { explainListenFailure } from "../core/listen-address.ts";
-import { formatAddress, type Snapshot } from "../core/snapshot.ts";
+import type { Snapshot } from "../core/snapshot.ts";
 import { Calm, calmLookMs } from "../kit/calm.ts";
-import { after, sleep } from "../kit/sleep.ts";
+import { sleep } from "../kit/sleep.ts";
 import { Log, type LogStreams } from "../telemetry/log.ts";
+import { AdminListener } from "./admin-listener.ts";
 import { controlMetrics } from "./control-metrics.ts";
-import { replaceProcess } from "./replace-process.ts";
-import { tryOut, upgradeCommand } from "./upgrade-command.ts";
+import { ProgramUpgrade } from "./program-upgrade.ts";
 import { programVersion } from "./version.ts";
 
 /** How long a metrics page waits for the worker, and this process for what those know that were there before. Milliseconds. */
@@ -32,9 +30,6 @@ const statusMs = 2000;
 
 /** More are not started on a machine of however many cores. */
 const mostWorkers = 64;
-
-/** How long the answer to an upgrade has to leave before this process is another one. Milliseconds. */
-const answerMs = 200;
 
 const firstLog: ControlSettings["log"] = { format: "auto", access: true, redactQuery: [] };
 
@@ -66,12 +61,12 @@ export class ControlProcess implements AsyncDisposable {
   readonly #verdicts: EndpointVerdicts;
   readonly #discovery: Discovery;
   readonly #drains: Drains;
+  readonly #admin = new AdminListener(() => this.#view());
+  readonly #upgrade: ProgramUpgrade;
   /** The revision that was wanted last. */
   #newest = 0;
   #folder: RuntimeFolder | undefined;
   #workers: Workers | undefined;
-  #admin: AdminServer | undefined;
-  #isUpgrading = false;
   /** All that ever came. */
   #records = 0;
 
@@ -97,6 +92,11 @@ export class ControlProcess implements AsyncDisposable {
       apply: (snapshot) => void this.#apply(snapshot),
       onSettings: (configuration) => this.#settle(configuration),
       onFiles: (files, since) => void this.#files.follow(files, since),
+    });
+    this.#upgrade = new ProgramUpgrade({
+      workers: () => this.#workers,
+      paths: options.paths,
+      leave: (command) => this.#makeWay(command),
     });
   }
 
@@ -139,7 +139,7 @@ export class ControlProcess implements AsyncDisposable {
 
   /** Where the admin API is. */
   get adminUrl(): string {
-    return this.#admin?.url ?? "";
+    return this.#admin.url;
   }
 
   /** The configuration in force and its revision. */
@@ -189,7 +189,7 @@ export class ControlProcess implements AsyncDisposable {
     this.#discovery[Symbol.dispose]();
     await this.#workers?.[Symbol.asyncDispose]();
     await this.#folder?.[Symbol.asyncDispose]();
-    await this.#admin?.[Symbol.asyncDispose]();
+    await this.#admin[Symbol.asyncDispose]();
     await this.log.flush(1000);
   }
 
@@ -199,7 +199,7 @@ export class ControlProcess implements AsyncDisposable {
     const workers = await this.#openWorkers();
     const isStarting = workers.all.length === 0;
     if (isStarting) workers.want(processes(count));
-    const troubles = await this.#settleAdmin(admin);
+    const troubles = await this.#admin.settle(admin);
     if (troubles.length > 0) return troubles;
     this.log.configure(log);
     workers.useTerms({ drain, wantsRecords: log.access });
@@ -280,28 +280,6 @@ export class ControlProcess implements AsyncDisposable {
     this.#drains.tidy();
   }
 
-  async #settleAdmin(settings: ControlSettings["admin"]): Promise<readonly Issue[]> {
-    try {
-      if (this.#admin === undefined) this.#admin = await this.#openAdmin(settings);
-      else this.#admin.configure(settings);
-      return [];
-    } catch (error) {
-      const { says, try: instead } = explainListenFailure(error);
-      const at = { source: "configuration", path: "admin.address" };
-      const where = formatAddress(settings);
-      return [{ severity: "error", at, says: `the admin API cannot listen on ${where}: ${says}`, try: instead }];
-    }
-  }
-
-  /** The admin API's libraries take longer to load than all the rest, so they load while the worker starts. */
-  async #openAdmin(settings: ControlSettings["admin"]): Promise<AdminServer> {
-    const [{ adminApp }, { AdminServer }] = await Promise.all([
-      import("../controlplane/admin/app.ts"),
-      import("../controlplane/admin/server.ts"),
-    ]);
-    return AdminServer.open(adminApp(this.#view()), settings);
-  }
-
   #view(): ControlView {
     const workers = (): Workers | undefined => this.#workers;
     return {
@@ -314,49 +292,21 @@ export class ControlProcess implements AsyncDisposable {
       },
       endpoints: this.#verdicts,
       drains: this.#drains,
-      upgrade: (order) => this.#upgrade(order),
+      upgrade: (order) => this.#upgrade.run(order),
       metrics: () => this.#metrics(),
     };
   }
 
-  async #upgrade({ binary, lingerMs }: UpgradeRequest): Promise<UpgradeOutcome> {
-    const workers = this.#workers;
-    if (this.#isUpgrading || workers?.state !== "serving")
-      return { problem: this.#isUpgrading ? "an upgrade is under way" : "the gateway does not serve", isBusy: true };
-    const found = upgradeCommand(binary);
-    if ("problem" in found) return { ...found, isBusy: false };
-    const { command } = found;
-    const { paths } = this.#options;
-    this.#isUpgrading = true;
-    try {
-      const problem = paths === undefined ? undefined : await tryOut(command, paths);
-      if (problem !== undefined) return { problem, isBusy: false };
-      const reports = await workers.upgrade({ command, lingerMs });
-      const isReplaced = paths !== undefined && reports.every((report) => !("failed" in report));
-      if (isReplaced) after(answerMs, () => void this.#replace(command, paths));
-      return { reports, isControlReplaced: isReplaced };
-    } finally {
-      this.#isUpgrading = false;
-    }
-  }
-
-  /** Goes on as another program, which finds the workers as after a death of this one. Does not return. */
-  async #replace(command: readonly string[], paths: readonly string[]): Promise<void> {
+  /** Leaves everything for the program that takes this one's place. */
+  async #makeWay(command: readonly string[]): Promise<void> {
     this.#watching.abort();
     this.#verdicts[Symbol.dispose]();
-    await this.#admin?.[Symbol.asyncDispose]();
+    await this.#admin[Symbol.asyncDispose]();
     const folder = this.#folder;
     this.leave();
     await folder?.giveUp();
     this.log.info("control-replaced", `the control process goes on as ${command.join(" ")}`, { command });
     await this.log.flush(1000);
-    try {
-      replaceProcess([...command, "run", ...paths]);
-    } catch (error) {
-      // The workers serve on, and wait for whoever is started next.
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-      process.exit(1);
-    }
   }
 
   async #metrics(): Promise<{ text: string; contentType: string }> {
