@@ -57,6 +57,11 @@ export function truth() {
   return z.boolean({ error: "write true or false" });
 }
 
+/** How often something of health happens, or how long it takes: a duration between 100 ms and 5 minutes. */
+export function pace() {
+  return duration().refine((ms) => ms >= 100 && ms <= 300_000, { error: "write 100ms to 5m" });
+}
+
 /** A whole number between two bounds, both included. */
 export function whole(min: number, max: number) {
   const error = `write a whole number from ${min} to ${max}`;

@@ -1,13 +1,6 @@
 import { z } from "zod";
-import type { CheckSettings, EjectionSettings, ProbeSettings, StatusRange } from "../../core/health-settings.ts";
-import { type Context, duration, list, Misread, map, parsed, refuse, text, truth, whole, word } from "./fields.ts";
-
-const longestDrainMs = 900_000;
-
-/** A duration between 100 ms and 5 minutes. */
-function pace() {
-  return duration().refine((ms) => ms >= 100 && ms <= 300_000, { error: "write 100ms to 5m" });
-}
+import type { CheckSettings, ProbeSettings, StatusRange } from "../../core/health-settings.ts";
+import { type Context, list, Misread, map, pace, parsed, refuse, text, truth, whole, word } from "./fields.ts";
 
 const statuses = z.union([whole(100, 599).transform((status) => ({ from: status, to: status })), statusRange()], {
   error: "write a status such as 204, or a range such as 200-299",
@@ -136,51 +129,6 @@ function checkKeys(check: Readonly<Record<string, unknown>> & { readonly type: C
     ]);
 }
 
-const inARow = "failures in a row that eject an endpoint; 0 counts none";
-
-/** `ejection` of an upstream: what its traffic says of its endpoints. */
-export const ejectionSchema = z.union(
-  [
-    z.literal("off"),
-    map({
-      connects: whole(0, 1000).prefault(3).describe(`Connects: ${inARow}.`),
-      handshakes: whole(0, 1000)
-        .prefault(5)
-        .describe(`Handshakes that are answered with 500 to 599, wrongly, or not in time: ${inARow}.`),
-      errors: whole(0, 1000)
-        .prefault(0)
-        .describe(`Requests that are answered with 500 to 599, or not at all: ${inARow}.`),
-      sessions: whole(0, 1000)
-        .prefault(0)
-        .describe(`Sessions whose upstream is lost within \`sessionAge\`: ${inARow}.`),
-      sessionAge: duration().prefault("5s").describe("How old a session is that counts as having died early."),
-      time: pace()
-        .prefault("30s")
-        .describe("How long the first ejection takes; the next one in a row that much longer. 100ms to 5m."),
-      longest: duration()
-        .refine((ms) => ms >= 100 && ms <= 3_600_000, { error: "write 100ms to 1h" })
-        .prefault("5m")
-        .describe("How long an ejection takes at most; 100ms to 1h."),
-      most: whole(0, 100).prefault(50).describe("Percent of the endpoints that are ejected at most."),
-    }),
-  ],
-  { error: "write { connects: 3, time: 30s }, or off" },
-);
-
-/** `drain` of an upstream, in milliseconds; null means that sessions stay. */
-export const endpointDrainSchema = z
-  .union(
-    [
-      z.literal("off").transform(() => null),
-      duration().refine((ms) => ms <= longestDrainMs, { error: "write 0s to 900s, or off" }),
-    ],
-    { error: "write a duration such as 30s, or off" },
-  )
-  .optional()
-  .describe(
-    "How the sessions of an endpoint end that is removed, weighs 0 or is drained by command: with a Close at random moments of this time, 0s to 900s. `off`: they stay. `drain.window` unless given.",
-  );
-
 /** The checks for the model. */
 export function checkSettings(health: z.output<typeof healthSchema>): CheckSettings {
   const { interval, timeout, healthy, unhealthy, port } = health;
@@ -215,11 +163,4 @@ function probeSettings(health: z.output<typeof healthSchema>): ProbeSettings {
 
 function said({ send, expect }: z.output<typeof message>): { readonly send: string; readonly expect?: string } {
   return expect === undefined ? { send } : { send, expect };
-}
-
-/** The ejection for the model, or undefined if it is off. */
-export function ejectionSettings(ejection: z.output<typeof ejectionSchema>): EjectionSettings | undefined {
-  if (ejection === "off") return undefined;
-  const { sessionAge, time, longest, ...counts } = ejection;
-  return { ...counts, sessionAgeMs: sessionAge, timeMs: time, longestMs: longest };
 }

@@ -14,8 +14,10 @@ import {
   stickySettings,
 } from "./balance.ts";
 import { dnsSchema, dnsSettings } from "./dns.ts";
+import { ejectionSchema, ejectionSettings } from "./ejection.ts";
+import { endpointDrainSchema } from "./endpoint-drain.ts";
 import { duration, list, map, parsed, text, truth, whole, word } from "./fields.ts";
-import { checkSettings, ejectionSchema, ejectionSettings, endpointDrainSchema, healthSchema } from "./health.ts";
+import { checkSettings, healthSchema } from "./health.ts";
 import { upstreamTlsSchema } from "./tls.ts";
 
 /** What an endpoint weighs that says nothing about it. */
