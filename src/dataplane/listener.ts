@@ -202,15 +202,16 @@ export class Listener implements ExchangeHost {
     return {
       wheel: this.#options.wheel,
       table: () => this.#certificates ?? bound,
-      onArrival: ({ address }) => this.#admit(address),
+      onArrival: ({ address }, isProxied) => this.#admit(address, { isProxied }),
       onFailed: (peer, failure) => this.#handshakeFailed(peer, failure),
       onGone: () => this.#gone(),
     };
   }
 
   /** TLS costs much, so that those beyond a limit are sent away before it, and without a word. */
-  #admit(address: string): boolean {
-    this.#arrived();
+  #admit(address: string, { isProxied }: { readonly isProxied: boolean }): boolean {
+    if (isProxied) this.#counts.countPending(unknownAddress, -1);
+    else this.#arrived();
     const problem = this.#limitProblem(address);
     if (problem !== undefined) {
       this.#gone();

@@ -1,9 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
-import { writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
 import { makeContext } from "../../src/dataplane/net/secure-context.ts";
 import { issueCertificate } from "../../src/kit/issue-certificate.ts";
+import { connectProxied } from "../support/proxied-tls.ts";
 import { signedPair, testAuthority } from "../support/test-certificates.ts";
 import { askTls, commonName } from "../support/tls-peer.ts";
 import { until } from "../support/until.ts";
@@ -185,3 +186,33 @@ test("a client verifies chain and name, the chain first, and takes a prepared co
   expect(await codeOf(good, "z.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
   expect(await codeOf(stranger, "z.test")).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE");
 });
+
+test("a socket that is paused when it opens reads nothing before TLS, so that what comes first can be read off its descriptor", async () => {
+  const start = Buffer.from("what comes before TLS");
+  const found: string[] = [];
+  const port = listen({
+    open(socket) {
+      socket.pause();
+      const bytes = Buffer.alloc(start.length);
+      const read = () => {
+        if (!canRead(socket.fd, bytes)) return setTimeout(read, 1);
+        found.push(bytes.toString());
+        return socket.resume();
+      };
+      read();
+    },
+    handshake() {},
+  });
+  const client = await connectProxied(port, { header: start, delivery: "together", servername: "bound" });
+  expect(client.getPeerCertificate().subject.CN).toBe("bound");
+  expect(found).toEqual([start.toString()]);
+  client.destroy();
+});
+
+function canRead(descriptor: number, bytes: Buffer): boolean {
+  try {
+    return readSync(descriptor, bytes, 0, bytes.length, null) === bytes.length;
+  } catch {
+    return false;
+  }
+}

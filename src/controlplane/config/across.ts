@@ -56,10 +56,6 @@ function checkListeners(draft: Draft, { admin, listeners }: Parts): void {
   const taken = new Map<string, string>();
   for (const [name, { parts: listener }] of listeners) {
     const { address, limits } = listener;
-    if (listener.tls !== undefined && (listener.proxyProtocol?.length ?? 0) > 0) {
-      const says = "the PROXY protocol is not read where a listener speaks TLS";
-      report(draft, ["listeners", name, "proxyProtocol"], { says, try: "let the load balancer end TLS, or remove it" });
-    }
     if (listener.tls !== undefined && listener.redirectToHttps) {
       const says = "this listener speaks TLS itself";
       report(draft, ["listeners", name, "redirectToHttps"], {

@@ -76,7 +76,7 @@ export const listenerSchema = map(
       .prefault([])
       .describe(
         "Addresses and ranges of load balancers that begin every connection with a PROXY header (version 1 or 2), which says whose " +
-          "it is. Without one, a connection from there is closed; from anywhere else none is expected. Not with `tls`.",
+          "it is. Without one, a connection from there is closed; from anywhere else none is expected. With `tls` it stands before the TLS handshake.",
       ),
     tls: listenerTlsSchema
       .optional()

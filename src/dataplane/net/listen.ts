@@ -2,7 +2,9 @@ import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
+import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { authorities, type CertificateTable, type Choice } from "./certificate-table.ts";
+import { ExactReader } from "./exact-reader.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
@@ -30,8 +32,8 @@ export type ListenOptions = {
 
 /** What a port that speaks TLS needs to know, and tells. */
 export type SecureListening = Omit<SecureHall, "onSecured"> & {
-  /** Somebody has connected, and may begin a TLS handshake unless this says no. */
-  readonly onArrival: (peer: PeerAddress) => boolean;
+  /** Somebody has connected, and may begin a TLS handshake unless this says no. `isProxied` if its arrival was told before. */
+  readonly onArrival: (peer: PeerAddress, isProxied: boolean) => boolean;
 };
 
 /** A bound port. Closing it leaves its connections open, and those who wait in the queue to others who have the descriptor. */
@@ -98,6 +100,8 @@ class Door implements SocketOwner {
   readonly #options: ListenOptions;
   readonly #bound: Choice | undefined;
   readonly #hall: (SecureHall & SecureListening) | undefined;
+  /** For those whose proxy has not spoken when they are accepted, which is a matter of microseconds as a rule. */
+  #soon: TimerWheel | undefined;
 
   constructor(options: ListenOptions) {
     const { secure } = options;
@@ -117,30 +121,55 @@ class Door implements SocketOwner {
     }
     const peer = new Caller(socket);
     const { proxies } = this.#options;
-    if (this.#hall === undefined && proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
+    if (proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
     else if (this.#hall === undefined) this.#connect(socket, peer, { isProxied: false });
-    else this.#admit(socket, peer, this.#hall);
+    else this.#admit(socket, peer, { hall: this.#hall, isProxied: false });
   }
 
   /** The certificates that the port was bound with may have been renewed since. */
-  #admit(socket: OwnedSocket, peer: PeerAddress, hall: SecureHall & SecureListening): void {
-    if (!hall.onArrival(peer)) {
+  #admit(
+    socket: OwnedSocket,
+    peer: PeerAddress,
+    { hall, isProxied }: { readonly hall: SecureHall & SecureListening; readonly isProxied: boolean },
+  ): boolean {
+    if (!hall.onArrival(peer, isProxied)) {
+      socket.data = this;
       socket.terminate();
-      return;
+      return false;
     }
     const { fallback, settings } = hall.table();
     const { mode } = settings.clientCertificates;
     if (fallback !== this.#bound) socket.setKeyCert(fallback.context);
     if (mode !== "none") socket.setVerifyMode(true, mode === "required");
     socket.data = new SecureArrival(socket, peer, hall);
+    return true;
   }
 
   /** A proxy says first for whom it speaks. */
   #ask(socket: OwnedSocket, proxy: PeerAddress, hall: ProxyHall): void {
+    if (this.#hall !== undefined) return this.#askBeforeTls(socket, proxy, { proxies: hall, hall: this.#hall });
     socket.data = new ProxiedArrival(socket, hall, (source, rest) => {
       const wire = this.#connect(socket, source ?? proxy, { isProxied: true });
       if (rest.length > 0 && !wire.isClosed) wire.received(rest);
     });
+  }
+
+  /** Bun must not read it: to TLS it would be garbage. */
+  #askBeforeTls(
+    socket: OwnedSocket,
+    proxy: PeerAddress,
+    { proxies, hall }: { readonly proxies: ProxyHall; readonly hall: SecureHall & SecureListening },
+  ): void {
+    socket.pause();
+    const arrival = new ProxiedArrival(socket, proxies, (source) => {
+      if (this.#admit(socket, source ?? proxy, { hall, isProxied: true })) socket.resume();
+    });
+    socket.data = arrival;
+    this.#soon ??= new TimerWheel({
+      tickMs: 1,
+      onError: (thrown) => this.#options.keeper.onFault(thrown),
+    }).start();
+    ExactReader.start(socket, arrival, this.#soon);
   }
 
   #connect(

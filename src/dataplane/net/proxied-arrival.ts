@@ -1,5 +1,6 @@
 import type { PeerAddress } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import type { ExactTaker } from "./exact-reader.ts";
 import { readProxyHeader } from "./read-proxy-header.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 
@@ -19,12 +20,13 @@ export type ProxyHall = {
 };
 
 /** A connection from its first byte to the end of its PROXY header. */
-export class ProxiedArrival implements SocketOwner {
+export class ProxiedArrival implements SocketOwner, ExactTaker {
   readonly #socket: OwnedSocket;
   readonly #hall: ProxyHall;
   readonly #onSource: (source: PeerAddress | undefined, rest: Buffer) => void;
   readonly #timer: Timer;
   #bytes: Buffer = Buffer.alloc(0);
+  #missing = 1;
   #isOver = false;
 
   /** `onSource` takes the socket over. */
@@ -38,12 +40,20 @@ export class ProxiedArrival implements SocketOwner {
     if (timeoutMs > 0) hall.wheel.arm(this.#timer, timeoutMs);
   }
 
+  /** How many bytes of the header are still to come at least; 0 if nothing is waited for. */
+  get missing(): number {
+    return this.#isOver ? 0 : this.#missing;
+  }
+
   received(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     const header = readProxyHeader(this.#bytes);
     if (header.kind === "none") return this.#giveUp();
-    if (header.kind === "partial") return;
+    if (header.kind === "partial") {
+      this.#missing = header.missing;
+      return;
+    }
     this.#finish();
     this.#onSource(header.source, this.#bytes.subarray(header.length));
   }

@@ -5,22 +5,30 @@ import type { PeerAddress } from "../../core/wire.ts";
 export type ProxyHeader =
   /** Who is behind the proxy; undefined if it speaks for itself, or does not know. `length` in bytes. */
   | { readonly kind: "whole"; readonly source: PeerAddress | undefined; readonly length: number }
-  | { readonly kind: "partial" }
+  /** It goes on for `missing` bytes at least. */
+  | { readonly kind: "partial"; readonly missing: number }
   | { readonly kind: "none" };
 
 const signature = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const word = Buffer.from("PROXY ");
+/** The shortest header of each version, `PROXY UNKNOWN\r\n` and one without addresses (bytes). */
+const shortestLine = 15;
+const shortestHeader = 16;
 /** The longest line of version 1, and the longest header of version 2 that is read (bytes). */
 const longestLine = 107;
 const longestHeader = 2048;
 
-const partial = { kind: "partial" } as const;
 const none = { kind: "none" } as const;
 
 /** Reads a header of version 1 or 2 from the first bytes of a connection. */
 export function readProxyHeader(bytes: Buffer): ProxyHeader {
-  if (startsAlike(bytes, signature)) return bytes.length < 16 ? partial : readBinary(bytes);
-  return startsAlike(bytes, word) ? readLine(bytes) : none;
+  if (startsAlike(bytes, word)) return readLine(bytes);
+  if (!startsAlike(bytes, signature)) return none;
+  return bytes.length < shortestHeader ? partial(shortestHeader - bytes.length) : readBinary(bytes);
+}
+
+function partial(missing: number): ProxyHeader {
+  return { kind: "partial", missing };
 }
 
 function startsAlike(bytes: Buffer, start: Buffer): boolean {
@@ -30,7 +38,7 @@ function startsAlike(bytes: Buffer, start: Buffer): boolean {
 
 function readLine(bytes: Buffer): ProxyHeader {
   const end = bytes.subarray(0, longestLine).indexOf("\r\n");
-  if (end < 0) return bytes.length < longestLine ? partial : none;
+  if (end < 0) return bytes.length < longestLine ? partial(Math.max(1, shortestLine - bytes.length)) : none;
   const length = end + 2;
   const [, family, address = "", to = "", port, toPort, ...rest] = bytes.toString("latin1", 0, end).split(" ");
   if (family === "UNKNOWN") return { kind: "whole", source: undefined, length };
@@ -54,7 +62,7 @@ function readBinary(bytes: Buffer): ProxyHeader {
   const [command = 0, family = 0] = bytes.subarray(12, 14);
   const length = 16 + bytes.readUInt16BE(14);
   if (command >> 4 !== 2 || (command & 15) > 1 || length > longestHeader) return none;
-  if (bytes.length < length) return partial;
+  if (bytes.length < length) return partial(length - bytes.length);
   // LOCAL, or a family that has no addresses of ours.
   if ((command & 15) === 0 || (family !== 0x11 && family !== 0x21)) return { kind: "whole", source: undefined, length };
   const size = family === 0x11 ? 4 : 16;
