@@ -40,7 +40,7 @@ test("a worker that was not handed over is named with the reason, and with those
   view.upgraded = { reports: [report, { worker: "2", failed: "it ended with exit code 3" }], isControlReplaced: false };
   expect(await upgrade([])).toEqual({
     out: "",
-    err: "causeway upgrade: worker 2 serves on as it was: it ended with exit code 3; handed over already: worker 1\n",
+    err: "causeway upgrade: worker 2 was not handed over: it ended with exit code 3; handed over already: worker 1\n",
     code: 1,
   });
 });

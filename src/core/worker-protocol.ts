@@ -52,6 +52,8 @@ export type FromWorker =
   | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly says: string; readonly detail?: string }
   /** Something about an upstream that the worker found out by itself. */
   | { readonly type: "notice"; readonly notice: UpstreamNotice }
+  /** It was told to, and has started a successor. */
+  | { readonly type: "handing-over"; readonly successor: Successor }
   /** The successor has it all and calls next. `pausedMs` is how long nothing moved. */
   | {
       readonly type: "handed-over";
@@ -80,7 +82,12 @@ export type Hello = {
   readonly region?: number;
   /** Whose successor it is, by process id, and what tells this process from every other one. */
   readonly succeeds?: { readonly pid: number; readonly mark: string };
+  /** Given while it hands over. */
+  readonly successor?: Successor;
 };
+
+/** A process that is about to take over from a worker: what tells it from every other one, and its region of the shared memory. */
+export type Successor = { readonly mark: string; readonly region: number };
 
 /** How a worker that lingers beside its successor is called, and how guests of the folder are that linger. */
 export function lingeringName(worker: string, pid: number): string {

@@ -2,7 +2,12 @@ import { readFileSync, readlinkSync } from "node:fs";
 
 /** Text that tells this process from every other one, also from a later one with the same number. */
 export function markOfSelf(): string {
-  return `${process.pid} ${startOf(process.pid)?.startedAt ?? ""} ${pidNamespace()}`;
+  return markOf(process.pid);
+}
+
+/** The same for a process that this one has started. */
+export function markOf(pid: number): string {
+  return `${pid} ${startOf(pid)?.startedAt ?? ""} ${pidNamespace()}`;
 }
 
 /** The mark of a process that is dead, though this one has its number. */

@@ -13,6 +13,8 @@ export type InheritanceOptions = {
   readonly gateway: Gateway;
   /** What the predecessor was told by the control process; called before anything is taken over. */
   readonly onBegin: (begin: Begin) => void;
+  /** Called once, when this process has what it takes over, and the predecessor has let go. */
+  readonly onServing: () => void;
 };
 
 /** What a worker takes over from the one before it, which has started it. */
@@ -23,7 +25,8 @@ export class Inheritance {
   #begin: Begin | undefined;
   #listeners: readonly InheritedListener[] = [];
   #adopting: Promise<unknown> = Promise.resolve();
-  #state: "waiting" | "adopted" | "serving" | "failed" = "waiting";
+  /** It is `whole` once everything has been sent that goes at once. */
+  #state: "waiting" | "whole" | "serving" | "failed" = "waiting";
 
   constructor(options: InheritanceOptions) {
     this.#options = options;
@@ -59,8 +62,9 @@ export class Inheritance {
         return;
       }
       case "adopt":
+        if (this.#state === "waiting") this.#state = "whole";
         this.#adopting.then(
-          () => this.#adopted(),
+          () => this.#send({ type: "adopted" }),
           (error: unknown) => this.#fail(error),
         );
         return;
@@ -82,27 +86,27 @@ export class Inheritance {
     this.#send({ type: "begun" });
   }
 
-  #adopted(): void {
-    if (this.#state === "waiting") this.#state = "adopted";
-    this.#send({ type: "adopted" });
-  }
-
   #go(orders: readonly OrderFor[]): void {
     const { gateway } = this.#options;
     if (this.#begin !== undefined && this.#state !== "serving") {
       const [issue] = gateway.inherit(this.#begin.snapshot, this.#listeners, this.#begin.terms);
       if (issue !== undefined) throw new Error(issue.says);
       this.#state = "serving";
+      this.#options.onServing();
       this.#held.resolve();
     }
     this.#takeover.goOn(orders);
     this.#send({ type: "serving" });
   }
 
-  /** A predecessor that gives up ends this process; one that is gone can read nothing any more. */
+  /** A predecessor that gives up ends this process; one that is gone can read nothing any more, and what it has sent goes on here. */
   #left(): void {
-    if (this.#state === "adopted") this.#take({ type: "go", orders: [] });
-    else if (this.#state === "waiting") this.#fail(new Error("the predecessor is gone"));
+    if (this.#state === "failed") return;
+    if (this.#state === "waiting") return this.#fail(new Error("the predecessor is gone"));
+    this.#adopting.then(
+      () => this.#take({ type: "go", orders: [] }),
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   #fail(error: unknown): void {

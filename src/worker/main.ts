@@ -32,11 +32,10 @@ export async function runWorker(args: readonly string[]): Promise<number> {
   const guest = `${guestPrefixes.worker}${id}`;
   const memory = { path: join(folder, sharedFileName), region: Number(region) };
   const options = { control, id, memory, isTied };
-  // Until a successor serves, its predecessor is the worker that the folder knows.
+  // A successor says so when it serves: until then its predecessor is the worker that the folder knows.
   if (succeeds === undefined) visitFolder(folder, guest);
   const worker = await (succeeds === undefined ? Worker.start(options) : takeOver(options, Number(succeeds)));
   if (worker === undefined) return 1;
-  if (succeeds !== undefined) visitFolder(folder, guest);
   // Signals reach the whole group: the control process decides what they mean, as long as there is one.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => worker.terminate());
   // A fault in one exchange must not end the sessions of everybody else (AC-7.1); it is reported, and counts as a bug.

@@ -50,6 +50,11 @@ export class Succession {
     void this.#child.exited.then((code) => this.#failed.reject(new Error(howEnded(this.#child, code))));
   }
 
+  /** The successor's. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Hands everything over that can go at once. Rejects if the successor does not take it; then all goes on here. */
   async run(): Promise<SuccessionResult> {
     const { gateway, begin } = this.#options;

@@ -12,13 +12,14 @@ import {
   lingeringName,
   type Question,
   type SnapshotTerms,
+  type Successor,
   type ToWorker,
   workerProtocol,
 } from "../core/worker-protocol.ts";
 import { Gateway, type PreparedSnapshot } from "../dataplane/gateway.ts";
 import { counted } from "../kit/counted.ts";
 import { quitFolder, visitFolder } from "../kit/owned-folder.ts";
-import { markOfSelf } from "../kit/process-mark.ts";
+import { markOf, markOfSelf } from "../kit/process-mark.ts";
 import { sleep } from "../kit/sleep.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
@@ -60,7 +61,8 @@ export class Worker {
   #snapshot: Snapshot | undefined;
   #drains: readonly DrainOrder[] = [];
   #predecessor: number | undefined;
-  #hasSuccessor = false;
+  /** Given while it hands over, and after. */
+  #successor: Successor | undefined;
   #isLingering = false;
 
   private constructor(options: WorkerOptions) {
@@ -96,7 +98,14 @@ export class Worker {
   static async succeed(options: WorkerOptions, predecessor: number): Promise<Worker> {
     const worker = new Worker(options);
     worker.#predecessor = predecessor;
-    await new Inheritance({ gateway: worker.#gateway, onBegin: (begin) => worker.#inherit(begin) }).receive();
+    const { control, id } = options;
+    const inheritance = new Inheritance({
+      gateway: worker.#gateway,
+      onBegin: (begin) => worker.#inherit(begin),
+      // At once: a control process that is started now has to find whoever has the sessions.
+      onServing: () => visitFolder(dirname(control), `${guestPrefixes.worker}${id}`),
+    });
+    await inheritance.receive();
     await worker.#call().catch(() => worker.#onControlLost());
     return worker;
   }
@@ -125,6 +134,7 @@ export class Worker {
       revision: this.#gateway.revision,
       listeners: this.#gateway.listeners,
       region: this.#options.memory.region,
+      ...(this.#successor === undefined || this.#isLingering ? {} : { successor: this.#successor }),
       ...(this.#predecessor === undefined ? {} : { succeeds: { pid: this.#predecessor, mark: markOfSelf() } }),
     });
   }
@@ -280,27 +290,32 @@ export class Worker {
   async #upgrade({ command, region, lingerMs }: Extract<ToWorker, { type: "upgrade" }>): Promise<void> {
     const { control, id, isTied } = this.#options;
     const [snapshot, terms, drains] = [this.#snapshot, this.#terms, this.#drains];
+    const [folder, own] = [dirname(control), `${guestPrefixes.worker}${id}`];
+    const guest = `${guestPrefixes.lingering}${lingeringName(id, process.pid)}`;
+    if (this.#successor !== undefined || this.#isDraining || snapshot === undefined)
+      return this.#send({ type: "upgrade-failed", says: "it does not serve" });
     try {
-      if (this.#hasSuccessor || this.#isDraining || snapshot === undefined) throw new Error("it does not serve");
-      this.#hasSuccessor = true;
       const order = ["--control", control, "--id", id, "--region", String(region), "--succeeds", String(process.pid)];
       const succession = new Succession({
         command: [...command, "worker", ...order, ...(isTied ? ["--tied"] : [])],
         gateway: this.#gateway,
         begin: { snapshot, terms, drains },
       });
-      this.#send({ type: "handed-over", ...(await succession.run()) });
+      this.#successor = { mark: markOf(succession.pid), region };
+      this.#send({ type: "handing-over", successor: this.#successor });
+      const result = await succession.run();
+      this.#isLingering = true;
+      // The next control process shall know of it too.
+      visitFolder(folder, guest);
+      this.#send({ type: "handed-over", ...result });
       await succession.finish();
     } catch (error) {
-      this.#hasSuccessor = false;
+      this.#successor = undefined;
+      // A successor that failed late has said already that it is the one.
+      visitFolder(folder, own);
       this.#send({ type: "upgrade-failed", says: error instanceof Error ? error.message : String(error) });
       return;
     }
-    const folder = dirname(control);
-    const guest = `${guestPrefixes.lingering}${lingeringName(id, process.pid)}`;
-    this.#isLingering = true;
-    // The next control process shall know of it too.
-    visitFolder(folder, guest);
     await this.#linger(lingerMs);
     quitFolder(folder, guest);
   }

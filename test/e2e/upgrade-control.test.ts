@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { TalkingSessions } from "../support/talking-sessions.ts";
 import { until } from "../support/until.ts";
+import { WorkerProcesses } from "../support/worker-processes.ts";
 import { echo, WsApp } from "../support/ws.ts";
 
 function yaml(app: WsApp): string {
@@ -48,6 +49,25 @@ test("the control process becomes the new version too: the same process, the sam
   gateway.write(yaml(app).replace("/live", "/moved"));
   await until(async () => JSON.stringify((await gateway.admin("/api/routes")).body).includes("/moved"));
 }, 60_000);
+
+test("a control process that is killed while it becomes another program leaves workers that the next one finds", async () => {
+  await using app = await WsApp.open(echo);
+  await using killed = await RunningGateway.open(yaml(app), { isTied: false });
+  using talking = await TalkingSessions.open({ port: portOf(killed), path: "/live", count: 10, seed: 6 });
+  const processes = new WorkerProcesses(killed);
+  expect((await killed.admin("/api/upgrade", "POST")).status).toBe(200);
+  await until(() => killed.event("control-replaced") !== undefined);
+  killed.kill("SIGKILL");
+  await killed.exited;
+  const fixed = yaml(app).replace('"web":{"address":"127.0.0.1:0"}', `"web":{"address":"127.0.0.1:${portOf(killed)}"}`);
+  await using next = await RunningGateway.open(fixed, { file: killed.file, isTied: false });
+  expect((await next.admin("/api/sessions")).body.total).toBe(10);
+  expect(processes.alive).toEqual(next.ready.workerPids.toSorted((one, other) => one - other));
+  const { messages } = talking;
+  await until(() => talking.messages > messages + 200);
+  await talking.settle();
+  expect(talking.faults).toEqual([]);
+}, 30_000);
 
 test("a version that cannot read the configuration is refused before anything moves", async () => {
   const folder = mkdtempSync(join(tmpdir(), "causeway-test-"));

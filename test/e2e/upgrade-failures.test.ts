@@ -61,36 +61,6 @@ test("a successor that does not come up leaves everything as it was, and says wh
   expect(talking.faults).toEqual([]);
 }, 60_000);
 
-test("a worker that is killed while its successor holds everything is succeeded all the same", async () => {
-  await using app = await WsApp.open(echo);
-  await using gateway = await RunningGateway.open(yaml(app));
-  using talking = await TalkingSessions.open({ port: portOf(gateway), path: "/live", count: 10, seed: 4 });
-  const binary = program("ends-its-parent", { script: instead("adopted", 'process.kill(process.ppid, "SIGKILL");') });
-  await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST");
-  const { messages } = talking;
-  await until(() => talking.messages > messages + 200);
-  await talking.settle();
-  expect(talking.faults).toEqual([]);
-  const peer = await WsPeer.open(portOf(gateway), { path: "/live" });
-  peer.socket.terminate();
-  const { body } = await gateway.admin("/api/workers");
-  expect(body.items).toMatchObject([{ id: "1", state: "serving" }]);
-}, 60_000);
-
-test("a successor that is killed once it serves costs its sessions, and another worker stands in its place", async () => {
-  await using app = await WsApp.open(echo);
-  await using gateway = await RunningGateway.open(yaml(app));
-  await WsPeer.open(portOf(gateway), { path: "/live" });
-  const binary = program("dies-serving", { script: instead("serving", die) });
-  expect((await gateway.admin(`/api/upgrade?binary=${encodeURIComponent(binary)}`, "POST")).status).toBe(500);
-  await until(async () => {
-    const peer = await WsPeer.open(portOf(gateway), { path: "/live" }).catch(() => undefined);
-    peer?.socket.terminate();
-    return peer !== undefined;
-  });
-  expect((await gateway.admin("/api/workers")).body.items).toMatchObject([{ id: "1", state: "serving" }]);
-}, 60_000);
-
 test("a program that others could change is not run, nor one that is none", async () => {
   await using app = await WsApp.open(echo);
   await using gateway = await RunningGateway.open(yaml(app));

@@ -35,8 +35,18 @@ export const instead = (type: string, act: string): string => `
     return send.call(process, message);
   };`;
 
+/** A script that does `act` when a message of this type has come to a successor for the first (or second …) time, before that hears of it. */
+export const whenTold = (type: string, act: string, time = 1): string => `
+  let times = 0;
+  process.on("message", (message) => {
+    if (message.type === ${JSON.stringify(type)} && ++times === ${time}) { ${act} }
+  });`;
+
 /** What a script says to end its process without a word. */
 export const die = 'process.kill(process.pid, "SIGKILL");';
+
+/** What a script says to end the worker that has started its process. */
+export const killParent = 'process.kill(process.ppid, "SIGKILL");';
 
 /** A script whose process is slow at two moments of a handover: when descriptors lie in the socket, and when both processes hold them (ms). */
 export const slowSuccessor = (ms: number): string => `

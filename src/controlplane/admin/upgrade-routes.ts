@@ -55,7 +55,7 @@ export function addUpgradeRoutes(app: OpenAPIHono, view: ControlView): void {
       throw new AdminError(
         500,
         "upgrade_failed",
-        `worker ${report.worker} serves on as it was: ${report.failed}${before}`,
+        `worker ${report.worker} was not handed over: ${report.failed}${before}`,
       );
     }
     return context.json({ items, isControlReplaced: outcome.isControlReplaced }, 200);

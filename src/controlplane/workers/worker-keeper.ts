@@ -4,7 +4,6 @@ import {
   type DrainPlan,
   type FromWorker,
   type Hello,
-  lingeringName,
   type Question,
   type ToWorker,
   workerProtocol,
@@ -12,7 +11,7 @@ import {
 import type { Backoff } from "../../kit/backoff.ts";
 import type { Tally } from "../../kit/shared-memory.ts";
 import { after, sleep, within } from "../../kit/sleep.ts";
-import { HandoverOrder, type UpgradeOrder, type UpgradeResult } from "./handover-order.ts";
+import { HandoverOrder, isHandoverNews, type UpgradeOrder, type UpgradeResult } from "./handover-order.ts";
 import { Restarts } from "./restarts.ts";
 import type { SharedFile } from "./shared-file.ts";
 import { SnapshotOrders } from "./snapshot-orders.ts";
@@ -23,8 +22,6 @@ import type { StartWorker, WorkerProcess } from "./worker-process.ts";
 /** How long a worker may take to call, and to end after it hung up. Milliseconds. */
 const callMs = 10_000;
 const hangUpMs = 1000;
-/** How long the successor of a worker that dies may take to call (ms). */
-const successorMs = 2000;
 
 /** `lingering` once a successor serves and only what cannot be handed over is left. `starting` also between a crash and the next worker's first snapshot. */
 export type WorkerState = "starting" | "serving" | "draining" | "lingering" | "ended";
@@ -67,6 +64,8 @@ export class WorkerKeeper {
   readonly #stop = new AbortController();
   readonly #kept: Promise<void>;
   #process: WorkerProcess | undefined;
+  /** That of the present process, or of the one before it. */
+  #lastPid: number | undefined;
   #link: WorkerLink | undefined;
   #state: WorkerState = "starting";
   #revision = 0;
@@ -135,8 +134,18 @@ export class WorkerKeeper {
   }
 
   /** True for the process whose successor is on its way. */
-  isSucceededBy(hello: Hello): boolean {
-    return this.#handover?.hasMade(hello) ?? false;
+  isSucceededBy({ worker, succeeds }: Hello): boolean {
+    return worker === this.#id && succeeds !== undefined && succeeds.pid === this.#lastPid;
+  }
+
+  /** True until its successor has called, or has failed. */
+  get isHandingOver(): boolean {
+    return this.#handover !== undefined && this.#state !== "lingering";
+  }
+
+  /** The region of its successor, if one is on its way. */
+  get successorRegion(): number | undefined {
+    return this.#handover?.successor?.region;
   }
 
   /** Has the worker start a successor and hand over to it. Resolves when that serves, or with what stood against it. */
@@ -145,9 +154,13 @@ export class WorkerKeeper {
     if (pid === undefined || this.#link === undefined || this.#state !== "serving" || this.#handover !== undefined)
       return { failed: `worker ${this.#id} does not serve` };
     const region = this.#options.memory.assign();
-    this.#handover = new HandoverOrder(this.#id, pid);
     this.#link.send({ type: "upgrade", region, ...order });
-    const result = await this.#handover.settled();
+    return this.#follow(new HandoverOrder(this.#id, pid), region);
+  }
+
+  async #follow(handover: HandoverOrder, region: number): Promise<UpgradeResult> {
+    this.#handover = handover;
+    const result = await handover.settled();
     if ("failed" in result) {
       this.#handover = undefined;
       this.#options.memory.release(region);
@@ -155,11 +168,11 @@ export class WorkerKeeper {
     return result;
   }
 
-  /** Its successor serves: what is left of it ends by itself, and nobody takes its place. */
-  linger(): void {
+  /** Its successor serves: what is left of it ends by itself, and nobody takes its place. `id` is its name from now on. */
+  linger(id: string): void {
     this.#state = "lingering";
     this.#restarts.handOn();
-    if (this.#handover !== undefined) this.#id = lingeringName(this.#id, this.#handover.pid);
+    this.#id = id;
     this.#stop.abort();
   }
 
@@ -221,6 +234,13 @@ export class WorkerKeeper {
     }
     this.#link = link;
     this.#region ??= hello.region;
+    const { successor } = hello;
+    // The control process before this one has told it to.
+    if (successor !== undefined && this.#handover === undefined) {
+      const handover = new HandoverOrder(this.#id, hello.pid);
+      handover.successor = successor;
+      void this.#follow(handover, successor.region);
+    }
     this.#revision = hello.revision;
     this.#listeners = hello.listeners;
     if (hello.revision > 0 && this.#state === "starting") this.#serves();
@@ -247,7 +267,7 @@ export class WorkerKeeper {
     if (message.type === "prepared" || message.type === "applied" || message.type === "refused")
       this.orders.hear(message);
     else if (message.type === "drained") this.#drained = message;
-    else if (message.type === "handed-over" || message.type === "upgrade-failed") this.#handover?.hear(message);
+    else if (isHandoverNews(message)) this.#handover?.hear(message);
     else if (message.type === "hello") link.destroy("it said hello twice");
     else this.#options.listener.onMessage(this, message);
   }
@@ -267,7 +287,7 @@ export class WorkerKeeper {
   }
 
   async #awaitSuccessor(how: string): Promise<void> {
-    await sleep(successorMs, this.#stop.signal);
+    await this.#handover?.abandoned(this.#stop.signal);
     this.#handover?.fail(`worker ${this.#id} ended (${how}) while it handed over`);
   }
 
@@ -292,6 +312,7 @@ export class WorkerKeeper {
       return `it could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
     const running = this.#process;
+    this.#lastPid = running.pid;
     this.#restarts.begin();
     const cancel = after(callMs, () => this.#killSilent(running));
     const how = await running.ended;

@@ -72,7 +72,7 @@ export class WorkerLog {
 
   upgraded(worker: string, result: UpgradeResult): void {
     if ("failed" in result) {
-      const says = `worker ${worker} was not handed over and serves on: ${result.failed}`;
+      const says = `worker ${worker} was not handed over: ${result.failed}`;
       return this.#log.error("upgrade-failed", says, { worker, why: result.failed });
     }
     const { pid, sessions, connections } = result;

@@ -12,9 +12,9 @@ import type {
   SnapshotTerms,
   ToWorker,
 } from "../../core/worker-protocol.ts";
-import { guestPrefixes } from "../../core/worker-protocol.ts";
+import { guestPrefixes, lingeringName } from "../../core/worker-protocol.ts";
 import type { Backoff } from "../../kit/backoff.ts";
-import { within } from "../../kit/sleep.ts";
+import { sleep, within } from "../../kit/sleep.ts";
 import type { EventLog } from "../event-log.ts";
 import { ControlSocket } from "./control-socket.ts";
 import type { UpgradeOrder } from "./handover-order.ts";
@@ -31,6 +31,9 @@ import { adoptWorker, type StartWorker, type WorkerProcess } from "./worker-proc
 
 /** How long the workers of a control process before this one may take to call (ms). */
 const survivorMs = 5000;
+/** How long a handover may go on that the control process before this one has ordered, and how often that is looked at (ms). */
+const handoverMs = 30_000;
+const lookMs = 5;
 /** A process that is there already, and how often those before it were started anew. */
 type FoundProcess = { readonly process: WorkerProcess; readonly restarts: number };
 
@@ -216,14 +219,23 @@ export class Workers implements AsyncDisposable {
       if (process === undefined) continue;
       const [, kind, id = ""] = /^([a-z]+-)(.+)$/.exec(guest.name) ?? [];
       if (kind === guestPrefixes.worker) this.#keep(id, { process, restarts: 0 });
-      else if (kind === guestPrefixes.lingering) this.#letLinger(this.#newKeeper(id, { process, restarts: 0 }));
+      else if (kind === guestPrefixes.lingering) this.#letLinger(this.#newKeeper(id, { process, restarts: 0 }), id);
     }
     if (this.#keepers.length === 0) return;
     await within(this.#everyoneCalled.promise, survivorMs, undefined);
+    await this.#awaitHandovers();
     const found = this.all.filter(({ isLinked }) => isLinked);
     // Of those that died meanwhile nothing is to be counted any more.
-    this.#memory.keepOnly(new Set(found.flatMap(({ region }) => region ?? [])));
+    this.#memory.keepOnly(
+      new Set(found.flatMap(({ region, successorRegion }) => [region ?? [], successorRegion ?? []].flat())),
+    );
     this.#log.adopted(found);
+  }
+
+  /** A worker that is about to give way to a successor cannot be told what to put into force. */
+  async #awaitHandovers(): Promise<void> {
+    const isUnderWay = (): boolean => this.#keepers.some(({ isHandingOver }) => isHandingOver);
+    for (let waitedMs = 0; isUnderWay() && waitedMs < handoverMs; waitedMs += lookMs) await sleep(lookMs);
   }
 
   #keep(id: string, found?: FoundProcess): WorkerKeeper {
@@ -295,14 +307,14 @@ export class Workers implements AsyncDisposable {
     const { restarts } = before;
     this.#kept.forget(hello.worker);
     this.#keepers = this.#keepers.filter((keeper) => keeper !== before);
-    this.#letLinger(before);
+    this.#letLinger(before, lingeringName(before.id, hello.succeeds.pid));
     const successor = this.#keep(hello.worker, { process: survivor, restarts });
     return successor.greet(link, hello) ? successor : undefined;
   }
 
   /** Stays until its last session has ended. */
-  #letLinger(keeper: WorkerKeeper): void {
-    keeper.linger();
+  #letLinger(keeper: WorkerKeeper, id: string): void {
+    keeper.linger(id);
     this.#surplus.add(keeper);
     void keeper.gone.then(() => {
       this.#surplus.delete(keeper);
