@@ -1,14 +1,16 @@
 /** Header fields in the order they came, with their own spelling; names compare without case (RFC 9110 §5.1). */
 export class HeaderList {
-  readonly names: string[];
-  /** The names in lower case, index by index. */
-  readonly keys: string[];
-  readonly values: string[];
+  #names: string[];
+  #keys: string[];
+  #values: string[];
+  /** A clone has the same columns, until one of the two changes. */
+  #isShared = false;
 
-  constructor(columns: { names: string[]; keys: string[]; values: string[] } = { names: [], keys: [], values: [] }) {
-    this.names = columns.names;
-    this.keys = columns.keys;
-    this.values = columns.values;
+  /** The columns belong to the list from now on. */
+  constructor(names: string[] = [], keys: string[] = [], values: string[] = []) {
+    this.#names = names;
+    this.#keys = keys;
+    this.#values = values;
   }
 
   static from(pairs: Iterable<readonly [string, string]>): HeaderList {
@@ -17,8 +19,21 @@ export class HeaderList {
     return list;
   }
 
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** The names in lower case, index by index. */
+  get keys(): readonly string[] {
+    return this.#keys;
+  }
+
+  get values(): readonly string[] {
+    return this.#values;
+  }
+
   get length(): number {
-    return this.keys.length;
+    return this.#keys.length;
   }
 
   /** The first value; `key` is in lower case. */
@@ -44,10 +59,18 @@ export class HeaderList {
     return count;
   }
 
-  add(name: string, value: string): void {
-    this.names.push(name);
-    this.keys.push(name.toLowerCase());
-    this.values.push(value);
+  /** `key` is the name in lower case, if somebody has it already. */
+  add(name: string, value: string, key: string = name.toLowerCase()): void {
+    this.#own();
+    this.#names.push(name);
+    this.#keys.push(key);
+    this.#values.push(value);
+  }
+
+  /** Adds to the end of the value at an index. */
+  extend(at: number, text: string): void {
+    this.#own();
+    this.#values[at] += text;
   }
 
   /** Replaces every field of that name, and every look-alike (`X_User` and `X.User` for `X-User`). */
@@ -73,18 +96,35 @@ export class HeaderList {
   }
 
   clone(): HeaderList {
-    return new HeaderList({ names: this.names.slice(), keys: this.keys.slice(), values: this.values.slice() });
+    const clone = new HeaderList(this.#names, this.#keys, this.#values);
+    clone.#isShared = this.#isShared = true;
+    return clone;
   }
 
   removeAt(at: number): void {
-    this.names.splice(at, 1);
-    this.keys.splice(at, 1);
-    this.values.splice(at, 1);
+    this.#own();
+    close(this.#names, at);
+    close(this.#keys, at);
+    close(this.#values, at);
   }
 
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
     for (let at = 0; at < this.names.length; at++) yield [this.names[at] as string, this.values[at] as string];
   }
+
+  #own(): void {
+    if (!this.#isShared) return;
+    this.#isShared = false;
+    this.#names = this.#names.slice();
+    this.#keys = this.#keys.slice();
+    this.#values = this.#values.slice();
+  }
+}
+
+/** Takes one out; unlike splice, without an array for what is taken out. */
+function close(column: string[], at: number): void {
+  for (let next = at + 1; next < column.length; next++) column[next - 1] = column[next] as string;
+  column.length--;
 }
 
 /**

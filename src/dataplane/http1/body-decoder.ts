@@ -37,7 +37,7 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
   #atEnd: GatewayError | "complete" | undefined;
   #failure: GatewayError | undefined;
   #isReadingPaused = false;
-  #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array[] | undefined;
   #waitingBytes = 0;
   #withheld: string[] | undefined;
 
@@ -93,8 +93,9 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
   /** Bytes of the connection. Only what comes before the body's end may be given. */
   feed(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    if (this.#sink !== undefined && !this.#isPaused && this.#waiting.length === 0) return this.#decode(bytes);
-    this.#waiting.push(bytes);
+    if (this.#sink !== undefined && !this.#isPaused && this.#waiting === undefined) return this.#decode(bytes);
+    if (this.#waiting === undefined) this.#waiting = [bytes];
+    else this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
     if (this.#waitingBytes > maxWaiting && !this.#isReadingPaused) {
       this.#isReadingPaused = true;
@@ -135,20 +136,26 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
 
   #flow(): void {
     while (this.#sink !== undefined && !this.#isPaused && !this.#isOver) {
-      const next = this.#waiting.shift();
+      const next = this.#nextWaiting();
       if (next === undefined) break;
       this.#waitingBytes -= next.length;
       this.#decode(next);
     }
-    if (this.#isOver || this.#waiting.length > 0) return;
+    if (this.#isOver || this.#waiting !== undefined) return;
     if (this.#atEnd !== undefined) return this.#finishInput();
     if (!this.#isReadingPaused || this.#isPaused) return;
     this.#isReadingPaused = false;
     this.#owner.resumeReading();
   }
 
+  #nextWaiting(): Uint8Array | undefined {
+    const next = this.#waiting?.shift();
+    if (this.#waiting?.length === 0) this.#waiting = undefined;
+    return next;
+  }
+
   #finishInput(): void {
-    if (this.#isOver || this.#atEnd === undefined || this.#waiting.length > 0) return;
+    if (this.#isOver || this.#atEnd === undefined || this.#waiting !== undefined) return;
     if (this.#atEnd === "complete") this.onEnd(undefined);
     else this.fail(this.#atEnd);
   }
@@ -157,9 +164,10 @@ export class BodyDecoder implements BodyStream, ChunkedListener {
     try {
       const used = this.#chunked === undefined ? this.#plain(bytes) : this.#chunked.decode(bytes);
       if (!this.#isOver) return;
-      const waiting = this.#waiting.splice(0);
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
       const left = after(asBuffer(bytes), used);
-      const rest = waiting.length === 0 ? left : Buffer.concat([left, ...waiting]);
+      const rest = waiting === undefined ? left : Buffer.concat([left, ...waiting]);
       if (this.#isReadingPaused) this.#owner.resumeReading();
       this.#owner.onBodyRead(rest);
     } catch (error) {

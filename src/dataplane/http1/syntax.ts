@@ -59,7 +59,7 @@ export function parseFields(
     keys.push(nameCache.key);
     values.push(text.substring(valueFrom, valueEnd));
   }
-  return new HeaderList({ names, keys, values });
+  return new HeaderList(names, keys, values);
 }
 
 const nameCache = new NameCache();

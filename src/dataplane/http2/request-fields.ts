@@ -81,14 +81,12 @@ export class RequestFields implements FieldSink {
 
   #add(name: string, value: string): void {
     if (name === "cookie") this.#cookieAt = this.headers.length;
-    this.headers.names.push(name);
-    this.headers.keys.push(name);
-    this.headers.values.push(value);
+    this.headers.add(name, value, name);
   }
 
   /** RFC 9113 §8.2.3: crumbs of one Cookie field. */
   #joinCookie(value: string): void {
-    this.headers.values[this.#cookieAt] += `; ${value}`;
+    this.headers.extend(this.#cookieAt, `; ${value}`);
   }
 }
 

@@ -20,6 +20,12 @@ export class RouteTable<T> {
   readonly #rests: SharedRests = new Map();
   readonly #anyHost = new PathTable<Candidate<T>>(this.#rests);
 
+  /** What is looked for, so that nothing is made for each search. */
+  #asked: RequestHead | undefined;
+  #method = "";
+  readonly #accepts = ({ conditions }: Candidate<T>): boolean =>
+    this.#asked !== undefined && fulfils(conditions, this.#asked, this.#method);
+
   /** Throws an Error if a regular expression is wrong. */
   static compile<T>(entries: readonly RouteEntry<T>[]): RouteTable<T> {
     const table = new RouteTable<T>();
@@ -34,8 +40,9 @@ export class RouteTable<T> {
   }
 
   match(head: RequestHead, kind: Exchange["kind"]): T | undefined {
-    const method = kind === "handshake" ? "GET" : head.method;
-    const accepts = (candidate: Candidate<T>) => fulfils(candidate.conditions, head, method);
+    this.#asked = head;
+    this.#method = kind === "handshake" ? "GET" : head.method;
+    const accepts = this.#accepts;
     const found =
       this.#hosts.get(head.host)?.find(head.path, accepts) ??
       this.#findWildcard(head, accepts) ??
