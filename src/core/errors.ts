@@ -3,46 +3,44 @@ import type { HeaderList } from "./headers.ts";
 /** Whose fault it is. */
 export type Side = "client" | "gateway" | "upstream";
 
-/** What an error means on the wire: the HTTP status before the 101, the Close code after it. */
-type Meaning = { readonly side: Side; readonly status: number; readonly closeCode: number };
+/** Whose fault an error is, and the HTTP status that says so. */
+type Meaning = { readonly side: Side; readonly status: number };
 
 /** Every code an error can have. Codes are documented and never change. */
 const meanings = {
-  bad_request: { side: "client", status: 400, closeCode: 1002 },
-  bad_target: { side: "client", status: 400, closeCode: 1002 },
-  bad_handshake: { side: "client", status: 400, closeCode: 1002 },
-  plain_http: { side: "client", status: 400, closeCode: 1002 },
-  tls_failed: { side: "client", status: 400, closeCode: 1002 },
-  early_data_too_long: { side: "client", status: 400, closeCode: 1009 },
-  forbidden_origin: { side: "client", status: 403, closeCode: 1008 },
-  forbidden_address: { side: "client", status: 403, closeCode: 1008 },
-  no_route: { side: "client", status: 404, closeCode: 1008 },
-  method_not_allowed: { side: "client", status: 405, closeCode: 1008 },
-  request_timeout: { side: "client", status: 408, closeCode: 1008 },
-  content_too_large: { side: "client", status: 413, closeCode: 1009 },
-  target_too_long: { side: "client", status: 414, closeCode: 1009 },
-  expectation_failed: { side: "client", status: 417, closeCode: 1008 },
-  misdirected_request: { side: "client", status: 421, closeCode: 1008 },
-  upgrade_required: { side: "client", status: 426, closeCode: 1002 },
-  too_many_requests: { side: "client", status: 429, closeCode: 1013 },
-  too_many_sessions: { side: "client", status: 429, closeCode: 1013 },
-  head_too_large: { side: "client", status: 431, closeCode: 1009 },
-  client_gone: { side: "client", status: 499, closeCode: 1001 },
-  internal: { side: "gateway", status: 500, closeCode: 1011 },
-  not_implemented: { side: "client", status: 501, closeCode: 1003 },
-  version_not_supported: { side: "client", status: 505, closeCode: 1002 },
-  overloaded: { side: "gateway", status: 503, closeCode: 1013 },
-  draining: { side: "gateway", status: 503, closeCode: 1012 },
-  upstream_empty: { side: "upstream", status: 503, closeCode: 1013 },
-  upstream_full: { side: "upstream", status: 503, closeCode: 1013 },
-  upstream_refused: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_lost: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_invalid: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_tls: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_certificate: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_bad_handshake: { side: "upstream", status: 502, closeCode: 1014 },
-  upstream_connect_timeout: { side: "upstream", status: 504, closeCode: 1014 },
-  upstream_timeout: { side: "upstream", status: 504, closeCode: 1014 },
+  bad_request: { side: "client", status: 400 },
+  bad_target: { side: "client", status: 400 },
+  bad_handshake: { side: "client", status: 400 },
+  plain_http: { side: "client", status: 400 },
+  tls_failed: { side: "client", status: 400 },
+  early_data_too_long: { side: "client", status: 400 },
+  forbidden_origin: { side: "client", status: 403 },
+  forbidden_address: { side: "client", status: 403 },
+  no_route: { side: "client", status: 404 },
+  method_not_allowed: { side: "client", status: 405 },
+  request_timeout: { side: "client", status: 408 },
+  target_too_long: { side: "client", status: 414 },
+  misdirected_request: { side: "client", status: 421 },
+  upgrade_required: { side: "client", status: 426 },
+  too_many_requests: { side: "client", status: 429 },
+  too_many_sessions: { side: "client", status: 429 },
+  head_too_large: { side: "client", status: 431 },
+  client_gone: { side: "client", status: 499 },
+  internal: { side: "gateway", status: 500 },
+  not_implemented: { side: "client", status: 501 },
+  version_not_supported: { side: "client", status: 505 },
+  overloaded: { side: "gateway", status: 503 },
+  draining: { side: "gateway", status: 503 },
+  upstream_empty: { side: "upstream", status: 503 },
+  upstream_full: { side: "upstream", status: 503 },
+  upstream_refused: { side: "upstream", status: 502 },
+  upstream_lost: { side: "upstream", status: 502 },
+  upstream_invalid: { side: "upstream", status: 502 },
+  upstream_tls: { side: "upstream", status: 502 },
+  upstream_certificate: { side: "upstream", status: 502 },
+  upstream_bad_handshake: { side: "upstream", status: 502 },
+  upstream_connect_timeout: { side: "upstream", status: 504 },
+  upstream_timeout: { side: "upstream", status: 504 },
 } as const satisfies Record<string, Meaning>;
 
 export type ErrorCode = keyof typeof meanings;
@@ -69,10 +67,6 @@ export class GatewayError extends Error {
 
   get status(): number {
     return meanings[this.code].status;
-  }
-
-  get closeCode(): number {
-    return meanings[this.code].closeCode;
   }
 }
 
