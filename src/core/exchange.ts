@@ -51,9 +51,9 @@ export type Exchange = {
   /** Milliseconds of the monotonic clock. */
   readonly startedAt: number;
   /** Passes an interim answer (1xx but 101) on to the client. */
-  readonly interim: (status: number, headers: HeaderList) => void;
+  interim(status: number, headers: HeaderList): void;
   /** Makes of a failure the gateway's own answer to it, of which log and metrics hear; for filters that change every answer. */
-  readonly refuse: (thrown: unknown) => ResponseReply;
+  refuse(thrown: unknown): ResponseReply;
   /** Filled in on the way, for the access log. */
   readonly notes: ExchangeNotes;
 };
@@ -129,9 +129,17 @@ export type Incoming = {
   readonly body: Body | undefined;
   readonly peer: PeerAddress;
   readonly security?: WireSecurity | undefined;
-  /** Passes an interim answer (1xx but 101) on to the client. */
-  readonly interim: (status: number, headers: HeaderList) => void;
+  /** Who gets the reply. */
+  readonly sink: ReplySink;
 };
+
+/** The connection or stream that an exchange is answered on. */
+export interface ReplySink {
+  /** An interim answer (1xx but 101). */
+  onInterim(open: OpenExchange, status: number, headers: HeaderList): void;
+  /** Called once, after `begin` has returned; a failure is an error reply. Must not throw. */
+  onReply(open: OpenExchange, reply: Reply): void;
+}
 
 /** What became of an answer on its way to the client. */
 export type Outcome = {
@@ -145,8 +153,6 @@ export type Outcome = {
 
 /** An exchange as the protocol that serves the client sees it. One of `finish` and `openSession` ends it. */
 export interface OpenExchange {
-  /** Never rejects: a failure is an error reply. */
-  readonly reply: Promise<Reply>;
   /** The longest pause of a body that the client neither sends nor takes (ms); 0 is no limit. */
   readonly stallMs: number;
   /** True if its connection shall end with the answer, because what it asked for is being drained. */

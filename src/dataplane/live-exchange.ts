@@ -8,6 +8,7 @@ import type {
   OpenExchange,
   Outcome,
   Reply,
+  ReplySink,
   RequestHead,
   ResponseReply,
   TunnelReply,
@@ -63,12 +64,11 @@ export class LiveExchange implements Exchange, OpenExchange {
   readonly body: Exchange["body"];
   readonly scope = new Scope();
   readonly startedAt: number;
-  readonly interim: Exchange["interim"];
   readonly isLast: boolean;
   readonly notes: ExchangeNotes = { tries: 0 };
   readonly revision: number;
-  readonly reply: Promise<Reply>;
   readonly #observer: ExchangeObserver;
+  readonly #sink: ReplySink;
   #abort: AbortController | undefined;
   #error: GatewayError | undefined;
   #isAborted = false;
@@ -93,11 +93,11 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.route = options.route;
     this.body = incoming.body;
     this.startedAt = options.now;
-    this.interim = incoming.interim;
+    this.#sink = incoming.sink;
     this.isLast = options.isLast;
     this.revision = options.revision;
     this.#observer = options.observer;
-    this.reply = this.#run(options.way);
+    void this.#run(options.way);
   }
 
   get signal(): AbortSignal {
@@ -135,6 +135,10 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.#observer.onTunnel(this, reply, { client, early });
   }
 
+  interim(status: number, headers: HeaderList): void {
+    this.#sink.onInterim(this, status, headers);
+  }
+
   refuse(thrown: unknown): ResponseReply {
     // After an abort, what failed is only a consequence.
     const error = this.#error ?? asGatewayError(thrown);
@@ -159,11 +163,13 @@ export class LiveExchange implements Exchange, OpenExchange {
     };
   }
 
-  async #run(way: Next): Promise<Reply> {
+  async #run(way: Next): Promise<void> {
+    let reply: Reply;
     try {
-      return await way(this);
+      reply = await way(this);
     } catch (thrown) {
-      return this.refuse(thrown);
+      reply = this.refuse(thrown);
     }
+    this.#sink.onReply(this, reply);
   }
 }

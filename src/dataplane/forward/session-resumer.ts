@@ -115,7 +115,7 @@ class SessionResumer implements Resumer {
   /** The same handshake, within what is left of the time. */
   #again(scope: Scope, deadline: number): Exchange {
     const { exchange, parts } = this.#options;
-    const { id, kind, head, target, listener, isSecure, peer, client, isFromTrustedProxy, interim, refuse } = exchange;
+    const { id, kind, head, target, listener, isSecure, peer, client, isFromTrustedProxy } = exchange;
     const now = parts.wheel.clock();
     const { timeouts } = exchange.route;
     const leftMs = Math.max(1, deadline - now);
@@ -123,7 +123,9 @@ class SessionResumer implements Resumer {
     const headers = exchange.headers.clone();
     headers.set(resumedField, String(this.#times));
     return {
-      ...{ id, kind, head, target, headers, listener, isSecure, peer, client, isFromTrustedProxy, interim, refuse },
+      ...{ id, kind, head, target, headers, listener, isSecure, peer, client, isFromTrustedProxy },
+      interim: (status, fields) => exchange.interim(status, fields),
+      refuse: (thrown) => exchange.refuse(thrown),
       route: { ...exchange.route, timeouts: { ...timeouts, handshakeMs } },
       body: undefined,
       scope,

@@ -1,5 +1,13 @@
 import { asGatewayError, GatewayError } from "../../core/errors.ts";
-import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelReply } from "../../core/exchange.ts";
+import type {
+  ExchangeHost,
+  OpenExchange,
+  Outcome,
+  Reply,
+  ReplySink,
+  ResponseReply,
+  TunnelReply,
+} from "../../core/exchange.ts";
 import type { ConnectionState } from "../../core/handover.ts";
 import { Parking } from "../../core/parking.ts";
 import type { ListenerSettings } from "../../core/snapshot.ts";
@@ -47,7 +55,7 @@ type State =
   | "over";
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and answers them in that order. */
-export class ServerConnection implements Receiver, BodyOwner, DeadlineOwner {
+export class ServerConnection implements Receiver, ReplySink, BodyOwner, DeadlineOwner {
   readonly #options: ServerOptions;
   readonly #deadline: Deadline;
   readonly #reader: RequestReader;
@@ -273,18 +281,17 @@ export class ServerConnection implements Receiver, BodyOwner, DeadlineOwner {
     const { host, wire } = this.#options;
     const request = this.#request;
     if (request === undefined) return;
-    const interim = (status: number, headers: ResponseReply["headers"]): void => {
-      if (this.#open === open && this.#writer === undefined && request.version === 11) {
-        wire.write(latin1(interimHead(status, headers)));
-      }
-    };
     const { peer, security } = wire;
-    const open = host.begin({ kind, head: request.head, body: this.#body, peer, security, interim });
-    this.#open = open;
-    void open.reply.then((reply) => this.#onReply(open, reply));
+    this.#open = host.begin({ kind, head: request.head, body: this.#body, peer, security, sink: this });
   }
 
-  #onReply(open: OpenExchange, reply: Reply): void {
+  onInterim(open: OpenExchange, status: number, headers: ResponseReply["headers"]): void {
+    if (this.#open === open && this.#writer === undefined && this.#request?.version === 11) {
+      this.#options.wire.write(latin1(interimHead(status, headers)));
+    }
+  }
+
+  onReply(open: OpenExchange, reply: Reply): void {
     if (this.#open !== open) return;
     try {
       if (reply.kind === "tunnel") this.#openSession(open, reply);

@@ -1,5 +1,13 @@
 import { asGatewayError, GatewayError } from "../../core/errors.ts";
-import type { ExchangeHost, OpenExchange, Outcome, Reply, ResponseReply, TunnelReply } from "../../core/exchange.ts";
+import type {
+  ExchangeHost,
+  OpenExchange,
+  Outcome,
+  Reply,
+  ReplySink,
+  ResponseReply,
+  TunnelReply,
+} from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { Parking } from "../../core/parking.ts";
 import type { Receiver } from "../../core/wire.ts";
@@ -28,7 +36,7 @@ export type ExchangeParts = {
 };
 
 /** One request or handshake on a stream, from its head to the end of the stream, or until a session takes that over. */
-export class StreamExchange implements Receiver, DeadlineOwner {
+export class StreamExchange implements Receiver, ReplySink, DeadlineOwner {
   readonly #stream: Stream;
   readonly #parts: ExchangeParts;
   readonly #request: StreamRequest;
@@ -65,14 +73,19 @@ export class StreamExchange implements Receiver, DeadlineOwner {
       body: this.#body,
       peer: this.#stream.peer,
       security: this.#stream.security,
-      interim: (status, headers) => {
-        if (this.#open === open && !this.#hasAnswered) this.#stream.sendHeaders(encodeHeaders(headers, status), false);
-      },
+      sink: this,
     });
     this.#open = open;
     this.#stallMs = open.stallMs;
     if (this.#body !== undefined) this.#awaitProgress();
-    void open.reply.then((reply) => this.#parts.together(() => this.#onReply(open, reply)));
+  }
+
+  onInterim(open: OpenExchange, status: number, headers: HeaderList): void {
+    if (this.#open === open && !this.#hasAnswered) this.#stream.sendHeaders(encodeHeaders(headers, status), false);
+  }
+
+  onReply(open: OpenExchange, reply: Reply): void {
+    this.#parts.together(() => this.#answer(open, reply));
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -109,7 +122,7 @@ export class StreamExchange implements Receiver, DeadlineOwner {
     this.#open?.abort(new GatewayError("early_data_too_long", says));
   }
 
-  #onReply(open: OpenExchange, reply: Reply): void {
+  #answer(open: OpenExchange, reply: Reply): void {
     if (this.#open !== open) return;
     try {
       if (open.isLast) this.#parts.onLast();
