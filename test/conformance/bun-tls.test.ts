@@ -187,6 +187,37 @@ test("a client verifies chain and name, the chain first, and takes a prepared co
   expect(await codeOf(stranger, "z.test")).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE");
 });
 
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "with %s a session resumes with the listener that began it, and with no other one, whatever ticketKeys says",
+  async (version) => {
+    const keys = { ticketKeys: Buffer.alloc(48, "the same everywhere"), sessionIdContext: "the same" };
+    const echo: Handlers = { handshake() {}, data: (socket, bytes) => socket.write(bytes) };
+    const ports = [listen(echo, keys), listen(echo, keys)] as const;
+    const first = await talk(ports[0], { minVersion: version, maxVersion: version });
+    const again = { session: first.session, minVersion: version, maxVersion: version };
+    expect(first.isResumed).toBe(false);
+    expect((await talk(ports[0], again)).isResumed).toBe(true);
+    expect((await talk(ports[1], again)).isResumed).toBe(false);
+  },
+);
+
+/** What a connection on which something was said and answered leaves to the next one. */
+async function talk(
+  port: number,
+  options: tls.ConnectionOptions,
+): Promise<{ readonly isResumed: boolean; readonly session: Buffer }> {
+  const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ...options });
+  // With TLS 1.3 the ticket comes behind the handshake.
+  const ticket = new Promise<Buffer>((resolve) => socket.once("session", resolve));
+  await new Promise((resolve) => socket.once("secureConnect", resolve));
+  const isResumed = socket.isSessionReused();
+  socket.write("x");
+  await new Promise((resolve) => socket.once("data", resolve));
+  const session = isResumed ? Buffer.alloc(0) : await ticket;
+  socket.destroy();
+  return { isResumed, session };
+}
+
 test("a socket that is paused when it opens reads nothing before TLS, so that what comes first can be read off its descriptor", async () => {
   const start = Buffer.from("what comes before TLS");
   const found: string[] = [];
