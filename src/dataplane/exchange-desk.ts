@@ -1,8 +1,8 @@
 import type { AccessRecord } from "../core/access-record.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Incoming, Next, OpenExchange, Outcome, TunnelReply } from "../core/exchange.ts";
-import { HeaderList } from "../core/headers.ts";
 import type { Parking } from "../core/parking.ts";
+import { retryAtRandom } from "../core/retry-after.ts";
 import type { SessionEnd } from "../core/session.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
@@ -258,15 +258,15 @@ class TextCopies {
   }
 }
 
+/** Over how long those who were turned away come back (seconds). */
+const crowdSeconds = 10;
+
 const refuseDraining: Next = async () => {
-  throw new GatewayError("draining", "no new sessions are taken here for now", { headers: retryAfter() });
+  throw new GatewayError("draining", "no new sessions are taken here for now", {
+    headers: retryAtRandom(crowdSeconds),
+  });
 };
 
 const refuseCrowd: Next = async () => {
-  throw new GatewayError("overloaded", "too many sessions begin at once", { headers: retryAfter() });
+  throw new GatewayError("overloaded", "too many sessions begin at once", { headers: retryAtRandom(crowdSeconds) });
 };
-
-/** One to ten seconds, so that those who were turned away do not come back all at once. */
-function retryAfter(): HeaderList {
-  return HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 10))]]);
-}

@@ -1,7 +1,7 @@
 import { GatewayError } from "../../core/errors.ts";
 import type { Filter } from "../../core/exchange.ts";
 import type { LimitSettings } from "../../core/filter-settings.ts";
-import { HeaderList } from "../../core/headers.ts";
+import { retryAfter, retryAtRandom } from "../../core/retry-after.ts";
 import { normalizeAddress } from "../../kit/ip-range.ts";
 import type { PlacedParts } from "./parts.ts";
 import type { LimitCounts } from "./route-limits.ts";
@@ -31,19 +31,11 @@ function takeSession(settings: LimitSettings, counts: LimitCounts, address: stri
 }
 
 function tooManyRequests(waitMs: number): GatewayError {
-  return refused("too_many_requests", "too many new requests per second", Math.max(1, Math.ceil(waitMs / 1_000)));
+  const headers = retryAfter(Math.max(1, Math.ceil(waitMs / 1_000)));
+  return new GatewayError("too_many_requests", "too many new requests per second", { headers });
 }
 
-/** Nobody knows when a session ends, so those who come back are at least kept from coming back together. */
+/** Nobody knows when a session ends. */
 function tooManySessions(where: string): GatewayError {
-  return refused("too_many_sessions", `too many open sessions ${where}`, 1 + Math.floor(Math.random() * 5));
-}
-
-function refused(
-  code: "too_many_requests" | "too_many_sessions",
-  says: string,
-  retryAfterSeconds: number,
-): GatewayError {
-  const headers = HeaderList.from([["Retry-After", String(retryAfterSeconds)]]);
-  return new GatewayError(code, says, { headers });
+  return new GatewayError("too_many_sessions", `too many open sessions ${where}`, { headers: retryAtRandom(5) });
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
-import { HeaderList } from "../../core/headers.ts";
+import { retryAtRandom } from "../../core/retry-after.ts";
 import type { CircuitLimits } from "../../core/snapshot.ts";
 
 /** What is under way at an endpoint, or at all endpoints of an upstream. */
@@ -76,10 +76,9 @@ export function findFull<E extends { readonly circuitLoad: CircuitLoad }>(
   return { endpoints: full, limit };
 }
 
-/** Nothing was sent. Nobody knows when there is room again, so those who come back are at least kept from coming back together. */
+/** Nothing was sent, and nobody knows when there is room again. */
 export function upstreamFull(upstream: string, limit: CircuitLimit): GatewayError {
-  const retryAfterSeconds = 1 + Math.floor(Math.random() * 5);
   return new GatewayError("upstream_full", `the upstream ${upstream} takes no more ${limit} now`, {
-    headers: HeaderList.from([["Retry-After", String(retryAfterSeconds)]]),
+    headers: retryAtRandom(5),
   });
 }
