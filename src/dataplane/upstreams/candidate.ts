@@ -21,3 +21,15 @@ export interface Balancer<C extends Candidate> {
   /** One that is not in `tried`; undefined if there is none. `hash` has 32 bits, of which only hashing balancers make use. */
   pick(tried: ReadonlySet<C>, hash: number): C | undefined;
 }
+
+/** True if these are the candidates that were offered before, in the same order, and each weighs what it did: what was built of them holds. */
+export function isSameOffer<C extends Candidate>(
+  candidates: readonly C[],
+  before: readonly C[],
+  weights: readonly number[],
+): boolean {
+  return (
+    candidates.length === before.length &&
+    candidates.every((one, at) => one === before[at] && one.weight === weights[at])
+  );
+}

@@ -1,5 +1,5 @@
 import { hashText, mix } from "../../kit/text-hash.ts";
-import type { Balancer, Candidate } from "./candidate.ts";
+import { type Balancer, type Candidate, isSameOffer } from "./candidate.ts";
 
 /** Points of the candidate with the greatest weight; the others have fewer in proportion. */
 const mostPoints = 256;
@@ -22,10 +22,7 @@ export class HashRing<C extends Candidate> implements Balancer<C> {
   #sliceShift = 31;
 
   offer(candidates: readonly C[]): void {
-    const isSame =
-      candidates.length === this.#candidates.length &&
-      candidates.every((one, at) => one === this.#candidates[at] && one.weight === this.#weights[at]);
-    if (isSame) return;
+    if (isSameOffer(candidates, this.#candidates, this.#weights)) return;
     this.#candidates = candidates.slice();
     this.#weights = candidates.map(({ weight }) => weight);
     // Many endpoints may change at a time, and the next key is the first that needs to know.

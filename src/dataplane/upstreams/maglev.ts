@@ -1,5 +1,5 @@
 import { hashText, mix } from "../../kit/text-hash.ts";
-import type { Balancer, Candidate } from "./candidate.ts";
+import { type Balancer, type Candidate, isSameOffer } from "./candidate.ts";
 
 /** A prime, so that every step leads to every place of the table. */
 const tableSize = 65_537;
@@ -16,10 +16,7 @@ export class Maglev<C extends Candidate> implements Balancer<C> {
   readonly #table = new Uint32Array(tableSize);
 
   offer(candidates: readonly C[]): void {
-    const isSame =
-      candidates.length === this.#candidates.length &&
-      candidates.every((one, at) => one === this.#candidates[at] && one.weight === this.#weights[at]);
-    if (isSame) return;
+    if (isSameOffer(candidates, this.#candidates, this.#weights)) return;
     this.#candidates = candidates.slice();
     this.#weights = candidates.map(({ weight }) => weight);
     // Many endpoints may change at a time, and the next key is the first that needs to know.
