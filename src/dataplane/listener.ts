@@ -3,7 +3,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { ExchangeHost, Incoming, OpenExchange, ResponseReply } from "../core/exchange.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import type { ConnectionState, ListenerState } from "../core/handover.ts";
-import { HeaderList } from "../core/headers.ts";
+import { retryAtRandom } from "../core/retry-after.ts";
 import type { ListenerSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire } from "../core/wire.ts";
 import { IpRanges } from "../kit/ip-range.ts";
@@ -18,7 +18,7 @@ import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
 import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
 import type { ProxyHall } from "./net/proxied-arrival.ts";
-import type { HandshakeFailure } from "./net/secure-arrival.ts";
+import type { ChallengesShown, HandshakeFailure } from "./net/secure-arrival.ts";
 import { PriorKnowledge } from "./prior-knowledge.ts";
 import type { BadRequest } from "./records.ts";
 
@@ -55,6 +55,7 @@ export type ListenerOptions = {
   readonly settings: ListenerSettings;
   /** Given if the listener speaks TLS. */
   readonly certificates: CertificateTable | undefined;
+  readonly challenges: ChallengesShown;
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;
   readonly counts: ListenerCounts;
@@ -202,6 +203,7 @@ export class Listener implements ExchangeHost {
     return {
       wheel: this.#options.wheel,
       table: () => this.#certificates ?? bound,
+      challenges: this.#options.challenges,
       onArrival: ({ address }, isProxied) => this.#admit(address, { isProxied }),
       onFailed: (peer, failure) => this.#handshakeFailed(peer, failure),
       onGone: () => this.#gone(),
@@ -226,7 +228,7 @@ export class Listener implements ExchangeHost {
     const { observer } = this.#options;
     const { kind } = failure;
     this.#counts.countPending(peer.address, -1);
-    if (kind === "closed") {
+    if (kind === "closed" || kind === "challenge") {
       observer.onTlsHandshake(kind, undefined);
       return undefined;
     }
@@ -368,16 +370,11 @@ function limitError(limit: ListenerLimit): GatewayError {
       return busy("too many handshakes are under way");
     case "pending_per_address": {
       const says = "too many handshakes are under way from this address";
-      return new GatewayError("too_many_requests", says, { headers: retryAfter() });
+      return new GatewayError("too_many_requests", says, { headers: retryAtRandom(5) });
     }
   }
 }
 
 function busy(says: string): GatewayError {
-  return new GatewayError("overloaded", says, { headers: retryAfter() });
-}
-
-/** One to five seconds, so that those who were turned away do not come back all at once. */
-function retryAfter(): HeaderList {
-  return HeaderList.from([["Retry-After", String(1 + Math.floor(Math.random() * 5))]]);
+  return new GatewayError("overloaded", says, { headers: retryAtRandom(5) });
 }
