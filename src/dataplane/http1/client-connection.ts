@@ -6,7 +6,7 @@ import type { Receiver, Wire } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
-import { MessageWriter, type WriteFraming } from "./message-writer.ts";
+import { type MessageOwner, MessageWriter, type WriteFraming } from "./message-writer.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
 import { after, asBuffer, emptyBuffer, findHeadEnd } from "./syntax.ts";
 
@@ -39,7 +39,7 @@ const maxHead = 262_144;
 const maxInterims = 32;
 
 /** One HTTP/1.1 connection to an upstream, for one request after the other. */
-export class ClientConnection implements Receiver, BodyOwner, DeadlineOwner, Disposable {
+export class ClientConnection implements Receiver, BodyOwner, MessageOwner, DeadlineOwner, Disposable {
   /** How many requests it has answered before. */
   served = 0;
   /** True once any byte of the current answer has come. */
@@ -89,9 +89,7 @@ export class ClientConnection implements Receiver, BodyOwner, DeadlineOwner, Dis
       head: request.head,
       framing: request.framing,
       body: request.body,
-      onDone: (error) => {
-        if (error !== undefined) this.#fail(error);
-      },
+      owner: this,
     });
     this.#writer.start();
     return response.promise;
@@ -120,6 +118,10 @@ export class ClientConnection implements Receiver, BodyOwner, DeadlineOwner, Dis
 
   onWritable(): void {
     this.#writer?.onWritable();
+  }
+
+  onWritten(error: GatewayError | undefined): void {
+    if (error !== undefined) this.#fail(error);
   }
 
   onEnd(): void {

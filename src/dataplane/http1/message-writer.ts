@@ -20,9 +20,14 @@ export type MessageOptions = {
   readonly head: string;
   readonly framing: WriteFraming;
   readonly body: Body | undefined;
-  /** Called once: the message is written (or queued on the wire) whole, or `error` says why not. */
-  readonly onDone: (error: GatewayError | undefined) => void;
+  readonly owner: MessageOwner;
 };
+
+/** The connection that a message is written on. */
+export interface MessageOwner {
+  /** Called once: the message is written (or queued on the wire) whole, or `error` says why not. */
+  onWritten(error: GatewayError | undefined): void;
+}
 
 /** Writes one message: the head together with the first piece of the body, then the rest as it comes. */
 export class MessageWriter implements BodySink {
@@ -30,21 +35,25 @@ export class MessageWriter implements BodySink {
   bytes = 0;
   /** When something was last written (true since the last look). */
   hasProgressed = false;
-  readonly #options: MessageOptions;
-  readonly #stream: BodyStream | undefined;
+  readonly #wire: Wire;
+  readonly #owner: MessageOwner;
+  readonly #framing: WriteFraming;
+  readonly #body: Body | undefined;
   #head: string;
   #isPaused = false;
   #isDone = false;
 
   constructor(options: MessageOptions) {
-    this.#options = options;
+    this.#wire = options.wire;
+    this.#owner = options.owner;
+    this.#framing = options.framing;
+    this.#body = options.body;
     this.#head = options.head;
-    this.#stream = options.body === undefined || options.body instanceof Uint8Array ? undefined : options.body;
   }
 
   start(): void {
-    const { body, framing } = this.#options;
-    if (framing === "none" || body === undefined) {
+    const body = this.#body;
+    if (this.#framing === "none" || body === undefined) {
       this.flushHead();
       this.#stream?.cancel();
       return this.#done(undefined);
@@ -77,7 +86,7 @@ export class MessageWriter implements BodySink {
   /** The wire has taken something. */
   onWritable(): void {
     this.hasProgressed = true;
-    if (!this.#isPaused || this.#options.wire.queued > lowWater) return;
+    if (!this.#isPaused || this.#wire.queued > lowWater) return;
     this.#isPaused = false;
     this.#stream?.resume();
   }
@@ -98,7 +107,7 @@ export class MessageWriter implements BodySink {
     if (this.#isDone) return;
     this.bytes += bytes.length;
     this.hasProgressed = true;
-    const queued = this.#options.framing === "chunked" ? this.#writeChunk(bytes) : this.#write("", bytes, "");
+    const queued = this.#framing === "chunked" ? this.#writeChunk(bytes) : this.#write("", bytes, "");
     if (queued > highWater && !this.#isPaused) {
       this.#isPaused = true;
       this.#stream?.pause();
@@ -107,7 +116,7 @@ export class MessageWriter implements BodySink {
 
   onBodyEnd(trailers: HeaderList | undefined): void {
     if (this.#isDone) return;
-    if (this.#options.framing === "chunked") this.#writeText(lastChunk(trailers));
+    if (this.#framing === "chunked") this.#writeText(lastChunk(trailers));
     else this.flushHead();
     this.#done(undefined);
   }
@@ -116,12 +125,16 @@ export class MessageWriter implements BodySink {
     if (!this.#isDone) this.#done(error);
   }
 
+  get #stream(): BodyStream | undefined {
+    return this.#body instanceof Uint8Array ? undefined : this.#body;
+  }
+
   #writeChunk(bytes: Uint8Array): number {
-    return bytes.length === 0 ? this.#options.wire.queued : this.#write(chunkHead(bytes.length), bytes, "\r\n");
+    return bytes.length === 0 ? this.#wire.queued : this.#write(chunkHead(bytes.length), bytes, "\r\n");
   }
 
   #write(before: string, bytes: Uint8Array, after: string): number {
-    const { wire } = this.#options;
+    const wire = this.#wire;
     const start = this.#head + before;
     this.#head = "";
     if (start === "" && after === "") return wire.write(bytes);
@@ -140,11 +153,11 @@ export class MessageWriter implements BodySink {
   #writeText(text: string): void {
     const start = this.#head + text;
     this.#head = "";
-    this.#options.wire.write(latin1(start));
+    this.#wire.write(latin1(start));
   }
 
   #done(error: GatewayError | undefined): void {
     this.#isDone = true;
-    this.#options.onDone(error);
+    this.#owner.onWritten(error);
   }
 }

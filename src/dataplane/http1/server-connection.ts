@@ -18,7 +18,7 @@ import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { clientGone, earlyDataTooLong, requestTooSlow } from "./client-errors.ts";
 import { Lingering } from "./lingering.ts";
-import { MessageWriter } from "./message-writer.ts";
+import { type MessageOwner, MessageWriter } from "./message-writer.ts";
 import type { ParsedRequest } from "./request-head.ts";
 import { RequestReader } from "./request-reader.ts";
 import { latin1 } from "./syntax.ts";
@@ -42,6 +42,8 @@ const maxPipelined = 65_536;
 /** How long a client that has ended its direction may take nothing: most of those have closed, which looks the same (ms). */
 const halfClosedMs = 10_000;
 
+const nobody: MessageOwner = { onWritten() {} };
+
 type State =
   /** Nothing of a request has come. */
   | "idle"
@@ -55,7 +57,7 @@ type State =
   | "over";
 
 /** One HTTP/1.1 connection of a client: reads requests one after the other, and answers them in that order. */
-export class ServerConnection implements Receiver, ReplySink, BodyOwner, DeadlineOwner {
+export class ServerConnection implements Receiver, ReplySink, BodyOwner, MessageOwner, DeadlineOwner {
   readonly #options: ServerOptions;
   readonly #deadline: Deadline;
   readonly #reader: RequestReader;
@@ -66,6 +68,9 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Deadlin
   #body: BodyDecoder | undefined;
   #open: OpenExchange | undefined;
   #writer: MessageWriter | undefined;
+  /** Of the answer that is being written: its status, and whether another may follow it. */
+  #status = 0;
+  #keepsAlive = false;
   #early: Parking | undefined;
   #hasPeerEnded = false;
   #isRetiring = false;
@@ -91,7 +96,7 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Deadlin
     const { wire, host } = this.#options;
     const reply = host.refuse(error, wire.peer);
     const { head, framing } = responseHead(reply, { method, version: 11, keepAlive: false });
-    new MessageWriter({ wire, head, framing, body: reply.body, onDone: () => {} }).start();
+    new MessageWriter({ wire, head, framing, body: reply.body, owner: nobody }).start();
     this.#linger();
   }
 
@@ -339,6 +344,8 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Deadlin
     const context = { method: request.head.method, version: request.version, keepAlive: canKeep };
     const { head, framing } = responseHead(reply, context);
     if (!keepAlive && (this.#body === undefined || this.#body.isOver)) this.#readNoFurther();
+    this.#status = reply.status;
+    this.#keepsAlive = canKeep && framing !== "until-close";
     this.#state = "exchange";
     this.#setPending(false);
     this.#writer = new MessageWriter({
@@ -346,7 +353,7 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Deadlin
       head,
       framing,
       body: reply.body,
-      onDone: (error) => this.#onAnswered(open, { reply, error, keepAlive: canKeep && framing !== "until-close" }),
+      owner: this,
     });
     this.#awaitProgress();
     this.#writer.start();
@@ -364,16 +371,12 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Deadlin
     return !this.#hasPeerEnded || this.#reader.size > 0;
   }
 
-  #onAnswered(
-    open: OpenExchange,
-    answer: { reply: ResponseReply; error: GatewayError | undefined; keepAlive: boolean },
-  ): void {
-    const { error } = answer;
-    this.#finish(open, this.#outcome(answer.reply.status, error));
+  onWritten(error: GatewayError | undefined): void {
+    if (this.#open !== undefined) this.#finish(this.#open, this.#outcome(this.#status, error));
     if (this.#state !== "exchange") return;
     // A message that stops in the middle, or before its first byte, can only be told by its head and the end of the connection.
     if (error !== undefined) return this.#breakOff();
-    if (!answer.keepAlive || !this.#mayAskMore || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
+    if (!this.#keepsAlive || !this.#mayAskMore || this.#isOutOfStep || (this.#body !== undefined && !this.#body.isOver))
       return this.#linger();
     this.#next();
   }
