@@ -146,7 +146,12 @@ export type ToSuccessor =
 
 /** From a successor to the worker before it. */
 export type FromSuccessor =
-  | { readonly type: "ready"; readonly formats: readonly number[] }
+  | {
+      readonly type: "ready";
+      readonly formats: readonly number[];
+      /** The version in which it talks to control processes. */
+      readonly protocol?: number;
+    }
   /** It would serve if it had the ports. */
   | { readonly type: "begun" }
   /** It holds everything of this round, and waits. */

@@ -1,4 +1,5 @@
 import { type FromSuccessor, handoverFormat, type OrderFor, type ToSuccessor } from "../core/handover.ts";
+import { workerProtocol } from "../core/worker-protocol.ts";
 import type { Gateway } from "../dataplane/gateway.ts";
 import type { InheritedListener } from "../dataplane/listener-set.ts";
 import { receiveDescriptors } from "../dataplane/net/descriptor-passing.ts";
@@ -38,7 +39,7 @@ export class Inheritance {
     // Both are one version's, or `begin` is refused.
     process.on("message", (message: ToSuccessor) => this.#take(message));
     process.on("disconnect", () => this.#left());
-    this.#send({ type: "ready", formats: [handoverFormat] });
+    this.#send({ type: "ready", formats: [handoverFormat], protocol: workerProtocol });
     return this.#held.promise;
   }
 
@@ -112,7 +113,6 @@ export class Inheritance {
   #fail(error: unknown): void {
     if (this.#state === "serving") throw error;
     this.#state = "failed";
-    this.#send({ type: "failed", says: error instanceof Error ? error.message : String(error) });
     this.#held.reject(error);
   }
 

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import type { FromSuccessor } from "../core/handover.ts";
 import { guestPrefixes, sharedFileName } from "../core/worker-protocol.ts";
 import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
@@ -47,9 +48,15 @@ export async function runWorker(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Undefined if that does not come about, for a reason that the predecessor knows and tells. */
-function takeOver(options: WorkerOptions, predecessor: number): Promise<Worker | undefined> {
-  return Worker.succeed(options, predecessor).catch(() => undefined);
+/** Undefined if that does not come about, for a reason that the predecessor is told. */
+async function takeOver(options: WorkerOptions, predecessor: number): Promise<Worker | undefined> {
+  try {
+    return await Worker.succeed(options, predecessor);
+  } catch (error) {
+    const failed: FromSuccessor = { type: "failed", says: error instanceof Error ? error.message : String(error) };
+    if (process.connected) process.send?.(failed);
+    return undefined;
+  }
 }
 
 /** A control process that was killed could not remove its folder. Its socket closes a moment before it counts as dead. */

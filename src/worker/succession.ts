@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import { type FromSuccessor, handoverFormat, type ToSuccessor } from "../core/handover.ts";
+import { workerProtocol } from "../core/worker-protocol.ts";
 import type { Departure, FrozenLot } from "../dataplane/departure.ts";
 import type { Gateway } from "../dataplane/gateway.ts";
 import { sendDescriptors } from "../dataplane/net/descriptor-passing.ts";
@@ -60,8 +61,7 @@ export class Succession {
     const { gateway, begin } = this.#options;
     try {
       const ready = await this.#hear("ready", startMs);
-      if (!ready.formats.includes(handoverFormat))
-        throw new Error(`it reads handovers of version ${ready.formats.join(", ")}, and this is ${handoverFormat}`);
+      refuseStrangers(ready);
       const { states, descriptors } = this.#departure.listeners();
       if (descriptors.length > 0) sendDescriptors(this.#socket, descriptors);
       const format = handoverFormat;
@@ -153,6 +153,14 @@ export class Succession {
       // It was closed with the process.
     }
   }
+}
+
+/** Throws if the successor would not understand what it is told, or would not be understood. */
+function refuseStrangers({ formats, protocol = workerProtocol }: Extract<FromSuccessor, { type: "ready" }>): void {
+  if (!formats.includes(handoverFormat))
+    throw new Error(`it reads handovers of version ${formats.join(", ")}, and this is ${handoverFormat}`);
+  if (protocol !== workerProtocol)
+    throw new Error(`it speaks version ${protocol} with control processes, and this one ${workerProtocol}`);
 }
 
 function howEnded(child: Bun.Subprocess, code: number): string {
