@@ -1,5 +1,6 @@
 import { type HttpMessage, readResponse } from "./http-message.ts";
 import { wayTo } from "./http2-bridge.ts";
+import { SendQueue } from "./send-queue.ts";
 import { isSecurePort, testAuthority } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
@@ -20,11 +21,11 @@ export class RawClient implements AsyncDisposable {
   #received: Buffer = Buffer.alloc(0);
   #isKept: boolean;
   readonly #socket: Bun.Socket<RawClient>;
-  #queue: Uint8Array[] = [];
-  #isEnding = false;
+  readonly #queue: SendQueue;
 
   private constructor(socket: Bun.Socket<RawClient>, isKept: boolean) {
     this.#socket = socket;
+    this.#queue = new SendQueue(socket);
     this.#isKept = isKept;
   }
 
@@ -43,7 +44,7 @@ export class RawClient implements AsyncDisposable {
           resolve(socket.data);
         },
         data: (socket, bytes) => socket.data.#take(bytes),
-        drain: (socket) => socket.data.#flush(),
+        drain: (socket) => socket.data.#queue.flush(),
         end(socket) {
           socket.data.hasEnded = true;
         },
@@ -68,19 +69,17 @@ export class RawClient implements AsyncDisposable {
 
   /** Bytes that the kernel has not taken yet. */
   get queued(): number {
-    return this.#queue.reduce((sum, piece) => sum + piece.length, 0);
+    return this.#queue.bytes;
   }
 
   write(bytes: string | Uint8Array): this {
-    this.#queue.push(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
-    this.#flush();
+    this.#queue.write(bytes);
     return this;
   }
 
   /** Ends our direction (FIN) once everything is written. */
   end(): this {
-    this.#isEnding = true;
-    this.#flush();
+    this.#queue.end();
     return this;
   }
 
@@ -116,7 +115,7 @@ export class RawClient implements AsyncDisposable {
 
   /** Waits until everything written was taken by the kernel. */
   async untilWritten(deadlineMs?: number): Promise<void> {
-    await this.#wait(() => this.#queue.length === 0, deadlineMs);
+    await this.#wait(() => this.queued === 0, deadlineMs);
   }
 
   /** Takes the next whole response off what came; `method` is that of its request. Waits for it. */
@@ -140,19 +139,6 @@ export class RawClient implements AsyncDisposable {
     this.count += bytes.length;
     this.onBytes?.(bytes);
     if (this.#isKept) this.#received = Buffer.concat([this.#received, bytes]);
-  }
-
-  #flush(): void {
-    while (this.#queue[0] !== undefined) {
-      const piece = this.#queue[0];
-      const taken = this.#socket.write(piece);
-      if (taken < piece.length) {
-        if (taken > 0) this.#queue[0] = piece.subarray(taken);
-        return;
-      }
-      this.#queue.shift();
-    }
-    if (this.#isEnding) this.#socket.shutdown();
   }
 
   async #wait(condition: () => boolean, deadlineMs?: number): Promise<void> {

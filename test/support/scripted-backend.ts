@@ -1,5 +1,6 @@
 import { acceptFor } from "../../src/core/websocket-handshake.ts";
 import { type HttpMessage, header, readRequest } from "./http-message.ts";
+import { SendQueue } from "./send-queue.ts";
 import { backendTls, markPlain, markSecure } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
@@ -96,12 +97,12 @@ export class BackendConnection {
   readonly requests: HttpMessage[] = [];
   #received: Buffer = Buffer.alloc(0);
   #taken = 0;
-  #queue: Uint8Array[] = [];
-  #isEnding = false;
+  readonly #queue: SendQueue;
   readonly #socket: Bun.Socket<BackendConnection>;
 
   constructor(socket: Bun.Socket<BackendConnection>) {
     this.#socket = socket;
+    this.#queue = new SendQueue(socket);
   }
 
   get received(): Buffer {
@@ -119,7 +120,7 @@ export class BackendConnection {
 
   /** Bytes that the kernel has not taken yet. */
   get queued(): number {
-    return this.#queue.reduce((sum, piece) => sum + piece.length, 0);
+    return this.#queue.bytes;
   }
 
   /** The next whole request. */
@@ -142,8 +143,7 @@ export class BackendConnection {
   }
 
   write(bytes: string | Uint8Array): this {
-    this.#queue.push(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
-    this.flush();
+    this.#queue.write(bytes);
     return this;
   }
 
@@ -156,8 +156,7 @@ export class BackendConnection {
   }
 
   end(): void {
-    this.#isEnding = true;
-    this.flush();
+    this.#queue.end();
   }
 
   /** Closes with a reset. */
@@ -180,16 +179,7 @@ export class BackendConnection {
   }
 
   flush(): void {
-    while (this.#queue[0] !== undefined) {
-      const piece = this.#queue[0];
-      const taken = this.#socket.write(piece);
-      if (taken < piece.length) {
-        if (taken > 0) this.#queue[0] = piece.subarray(taken);
-        return;
-      }
-      this.#queue.shift();
-    }
-    if (this.#isEnding) this.#socket.shutdown();
+    this.#queue.flush();
   }
 }
 
