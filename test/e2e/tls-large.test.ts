@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { randomFillSync } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { closeContent, makeFrame, someMask } from "../support/frames.ts";
 import { handshake, request } from "../support/handshake.ts";
+import { megabyte, piece, pour, type Sender, stuff, summing } from "../support/large-traffic.ts";
 import { Metrics } from "../support/metrics.ts";
 import { highest, residentMemory } from "../support/process-figures.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -12,7 +12,6 @@ import { markPlain, markSecure, testAuthority, testSite } from "../support/test-
 import { TlsFiles } from "../support/tls-files.ts";
 import { until } from "../support/until.ts";
 
-const megabyte = 1 << 20;
 const frameSize = 256 * megabyte;
 const bodySize = 200 * megabyte;
 /**
@@ -22,35 +21,6 @@ const bodySize = 200 * megabyte;
 const mostRise = 192 * megabyte;
 /** What a stalled session may keep: the marks of both directions, what one read brings, and what a collection has not fetched yet. */
 const mostStalled = 32 * megabyte;
-
-/** Random content that does not repeat from one piece to the next, so that nothing can be lost, doubled or swapped unseen. */
-const stuff = randomFillSync(Buffer.alloc(2 * megabyte));
-const piece = (at: number): Buffer => stuff.subarray((at * 7919) % megabyte).subarray(0, megabyte);
-
-type Sender = { write(bytes: Uint8Array): unknown; readonly queued: number };
-type Hearer = { onBytes: ((bytes: Buffer) => void) | undefined; readonly count: number };
-
-/** Writes `size` bytes a few at a time, and returns their checksum. */
-async function pour(to: Sender, size: number): Promise<number> {
-  let sum = 0;
-  for (let at = 0; at < size / megabyte; at++) {
-    sum = crc32(piece(at), sum);
-    to.write(piece(at));
-    if (to.queued > 4 * megabyte) await until(() => to.queued <= megabyte, 20_000);
-  }
-  return sum;
-}
-
-/** Sums up what comes from now on, but for the first `skipped` bytes. */
-function summing(from: Hearer, skipped: number): { sum: number; count: number } {
-  const seen = { sum: 0, count: -skipped };
-  from.onBytes = (bytes) => {
-    const before = Math.min(Math.max(-seen.count, 0), bytes.length);
-    seen.sum = crc32(bytes.subarray(before), seen.sum);
-    seen.count += bytes.length;
-  };
-  return seen;
-}
 
 const files = TlsFiles.make();
 let backends: { readonly plain: ScriptedBackend; readonly secure: ScriptedBackend };
