@@ -169,6 +169,8 @@ export class LiveExchange implements Exchange, OpenExchange {
       reply = await way(this);
     } catch (thrown) {
       reply = this.refuse(thrown);
+      // What is thrown at once comes before `begin` has returned.
+      await undefined;
     }
     this.#sink.onReply(this, reply);
   }

@@ -46,7 +46,7 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
   const retry = exchange.route.retry ?? usualRetry;
   const what = exchange.kind === "handshake" ? "sessions" : "requests";
   if (exchange.route.resume !== undefined && exchange.kind === "handshake") exchange.headers.deleteAll(unresumable);
-  const tries: Tries = { exchange, upstream, retry, tried: new Set() };
+  let tries: Tries | undefined;
   let lease = upstream.lease(what, retry.budget, exchange);
   for (;;) {
     const { endpoint } = lease;
@@ -61,7 +61,10 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
       const tookMs = parts.wheel.clock() - startedAt;
       endpoint.answerMs += tookMs;
       endpoint.latency.answered(tookMs);
-      if (isWorthAnother(exchange, reply, retry)) next = leaseOther(tries, endpoint);
+      if (isWorthAnother(exchange, reply, retry)) {
+        tries ??= { exchange, upstream, retry, tried: new Set() };
+        next = leaseOther(tries, endpoint);
+      }
       if (next === undefined) {
         keepUntilEnd(exchange, lease);
         const { resume } = exchange.route;
@@ -77,7 +80,10 @@ async function forward(exchange: Exchange, name: string, parts: ForwardParts): P
       if (!exchange.scope.disposed)
         noteFailure(endpoint, { kind: exchange.kind, error, tookMs: parts.wheel.clock() - startedAt });
       lease[Symbol.dispose]();
-      if (error instanceof GatewayError && error.canRetry) next = leaseOther(tries, endpoint);
+      if (error instanceof GatewayError && error.canRetry) {
+        tries ??= { exchange, upstream, retry, tried: new Set() };
+        next = leaseOther(tries, endpoint);
+      }
       if (next === undefined) throw error;
     }
     lease = next;
