@@ -23,7 +23,10 @@ function fingerprint({ cert }: IssuedPair): string {
   return createHash("sha256").update(key).digest("base64");
 }
 
-describe.skipIf(!hasChromium())("pages over https and wss, in Chromium", () => {
+describe.skipIf(!hasChromium()).each([
+  { says: "HTTP/2", isShared: true },
+  { says: "HTTP/1.1 alone", isShared: false },
+])("pages over https and wss with $says, in Chromium", ({ isShared }) => {
   const files = TlsFiles.make();
   let apps: readonly RunningExample[];
   let gateway: RunningGateway;
@@ -34,7 +37,8 @@ describe.skipIf(!hasChromium())("pages over https and wss, in Chromium", () => {
     const where = { host: "127.0.0.1", port: 0 };
     apps = [serveDashboard(where), serveCloseCodes(where)];
     const [dashboard, codes] = apps.map((app) => [`127.0.0.1:${app.port}`]);
-    const listener = `tls: { certificates: [ ${JSON.stringify(files.add("site", first))} ] }`;
+    const tls = `tls: { certificates: [ ${JSON.stringify(files.add("site", first))} ] }`;
+    const listener = `${tls}, http2: { enabled: ${isShared} }`;
     const yaml = siteYaml({ upstreams: { dashboard: dashboard ?? [], codes: codes ?? [] }, listener });
     const trust = `--ignore-certificate-errors-spki-list=${[first, renewed].map(fingerprint).join()}`;
     [gateway, browser] = await Promise.all([RunningGateway.open(yaml), TestBrowser.open([trust])]);

@@ -17,7 +17,7 @@ async function check(codes: readonly number[]): Promise<unknown> {
       open(`/codes/ws?code=${code}&reason=why`).onclose = ({ code, reason, wasClean }) =>
         resolve({ code, reason, wasClean });
     });
-  const sockets = Array.from({ length: 20 }, () => open("/page/echo"));
+  const sockets = Array.from({ length: 100 }, () => open("/page/echo"));
   const echoOf = (socket: WebSocket, nth: number): Promise<boolean> =>
     new Promise((resolve) => {
       socket.onopen = () => socket.send(`message ${nth}`);
@@ -107,22 +107,22 @@ describe.skipIf(!hasFirefox())("pages over https and wss, in Firefox ESR", () =>
     { says: "HTTP/2 without WebSockets", http2: { webSockets: false }, isShared: false },
     { says: "HTTP/1.1 alone", http2: { enabled: false }, isShared: false },
   ])(
-    "AC-4.1, AC-17.4: over $says the dashboard, twenty sockets and close codes work",
+    "AC-4.1, AC-17.4: over $says the dashboard, a hundred sockets and close codes work",
     async ({ http2, isShared }) => {
       report = Promise.withResolvers();
       await using fixture = open(http2);
       await using _ = TestFirefox.open(`https://localhost:${fixture.port}/page/`);
       expect(await report.promise).toEqual({
-        echoes: 20,
-        open: 20,
+        echoes: 100,
+        open: 100,
         closes: codes.map((code) => ({ code, reason: "why", wasClean: true })),
         update: { id: 8, value: 301, browsers: 4 },
       });
       // What is closed is gone at once, and holds no stream until the gateway gives up.
-      await until(() => fixture.gateway.status().sessions === 24, 2000);
+      await until(() => fixture.gateway.status().sessions === 104, 2000);
       const { connections } = fixture.gateway.status();
       if (isShared) expect(connections).toBeLessThan(4);
-      else expect(connections).toBeGreaterThan(24);
+      else expect(connections).toBeGreaterThan(104);
     },
     PATIENCE_MS,
   );

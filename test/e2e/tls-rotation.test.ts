@@ -47,6 +47,44 @@ admin: { address: "127.0.0.1:0" }
   expect(peers.map(({ end }) => end)).toEqual(peers.map(() => undefined));
 });
 
+test("AC-1.5: while a hundred wss sessions talk, certificates are replaced again and again, and nothing is lost", async () => {
+  using files = TlsFiles.make();
+  await using app = await WsApp.open(echo);
+  const place = files.add("site", signedPair({ name: "0", hosts }));
+  await using gateway = await RunningGateway.open(`
+listeners: { web: { address: "127.0.0.1:0", tls: { certificates: [ ${JSON.stringify(place)} ] } } }
+upstreams: { app: { endpoints: [ "127.0.0.1:${app.port}" ] } }
+routes: { all: { to: app } }
+admin: { address: "127.0.0.1:0" }
+`);
+  const port = gateway.ready.listeners[0]?.port ?? 0;
+  const peers = await Promise.all(Array.from({ length: 100 }, () => WsPeer.open(port, { isSecure: true })));
+  const talks = peers.map((peer, at) => talk(peer, `session ${at}, `));
+  for (const name of ["1", "2", "3"]) {
+    const heard = talks.map(({ messages }) => messages);
+    files.add("site", signedPair({ name, hosts }));
+    await until(async () => commonName(await askTls(port, { servername: "site.test" })) === name);
+    await until(() => talks.every(({ messages }, at) => messages > (heard[at] ?? 0) + 5));
+  }
+  expect(talks.filter(({ isWrong }) => isWrong)).toEqual([]);
+  expect(peers.map(({ end }) => end)).toEqual(peers.map(() => undefined));
+  for (const { socket } of peers) socket.terminate();
+});
+
+/** Sends a message, and the next one when its echo has come, and so on. */
+function talk(peer: WsPeer, words: string): { messages: number; isWrong: boolean } {
+  const seen = { messages: 0, isWrong: false };
+  const message = (at: number) => `${at} `.padEnd(1 + ((at * 997) % 5000), words);
+  peer.keeps = false;
+  peer.onMessage = (answer) => {
+    seen.isWrong ||= answer.toString() !== message(seen.messages);
+    seen.messages++;
+    peer.send(message(seen.messages));
+  };
+  peer.send(message(0));
+  return seen;
+}
+
 test("private keys are neither shown nor logged", async () => {
   using files = TlsFiles.make();
   const pair = signedPair({ name: "site" });
