@@ -1,4 +1,5 @@
 import type { AccessRecord } from "./access-record.ts";
+import type { AcmeChallenge } from "./acme-challenge.ts";
 import type { DrainOrder } from "./drain-order.ts";
 import type { EndpointVerdict, UpstreamNotice } from "./endpoint-state.ts";
 import type { ListenerStatus, MetricFamily, UpstreamStatus } from "./figures.ts";
@@ -33,6 +34,8 @@ export type ToWorker =
       readonly region: number;
       readonly lingerMs: number;
     }
+  /** What listeners show to ACME authorities from now on, and nothing else. */
+  | { readonly type: "challenges"; readonly challenges: readonly AcmeChallenge[] }
   /** The drains that are in force from now on, and no others. */
   | { readonly type: "drains"; readonly orders: readonly DrainOrder[] }
   /** Verdicts that are new, or all there are; those of endpoints that are not configured (yet) are kept for when they are. */

@@ -1,4 +1,5 @@
 import type { AccessRecord } from "../core/access-record.ts";
+import type { AcmeChallenge } from "../core/acme-challenge.ts";
 import type { DrainOrder } from "../core/drain-order.ts";
 import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts";
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
@@ -10,6 +11,7 @@ import { Calm, calmLookMs } from "../kit/calm.ts";
 import type { Scope } from "../kit/scope.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
+import { AcmeChallenges } from "./acme-challenges.ts";
 import { Admission } from "./admission.ts";
 import { buildDials, type SecureDials } from "./certificate-tables.ts";
 import { ChangeDrains } from "./change-drains.ts";
@@ -93,6 +95,7 @@ export class Gateway implements AsyncDisposable {
   readonly #endpointDrains: EndpointDrains;
   readonly #drainOrders: DrainOrders;
   readonly #changeDrains: ChangeDrains;
+  readonly #challenges = new AcmeChallenges();
   readonly #rebalancing: Rebalancing;
   readonly #housekeeping: Timer;
   readonly #calm = new Calm();
@@ -125,6 +128,7 @@ export class Gateway implements AsyncDisposable {
       wheel: this.#wheel,
       descriptors: this.#descriptors,
       memory: options.memory,
+      challenges: this.#challenges,
       observer: this.#desk.listenerObserver((incoming, facts) => this.#begin(incoming, facts)),
     });
     this.#upstreams = new UpstreamSet({
@@ -217,6 +221,11 @@ export class Gateway implements AsyncDisposable {
   useDrains(orders: readonly DrainOrder[]): void {
     this.#drainOrders.use(orders);
     this.#retireDrained();
+  }
+
+  /** What every listener shows from now on to ACME authorities, and nothing else. */
+  useChallenges(challenges: readonly AcmeChallenge[]): void {
+    this.#challenges.use(challenges);
   }
 
   /**
@@ -366,6 +375,11 @@ export class Gateway implements AsyncDisposable {
 
   #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {
     const { table, revision } = this.#compiled;
+    const answer = this.#challenges.wayOf(incoming);
+    if (answer !== undefined) {
+      const { settings } = refuseUnrouted;
+      return this.#desk.begin({ incoming, listener, revision, route: settings, way: answer });
+    }
     const route = table.match(incoming.head, incoming.kind) ?? refuseUnrouted;
     const way = listenerWay(route.way, incoming, listener);
     return this.#desk.begin({ incoming, listener, revision, route: route.settings, way });

@@ -13,6 +13,8 @@ export function handshakeError({
       return new GatewayError("plain_http", "this port speaks TLS: the address begins with https:// or wss://");
     case "late":
       return new GatewayError("tls_failed", "the TLS handshake took too long");
+    case "no_certificate":
+      return new GatewayError("tls_failed", "there is no certificate for this listener yet");
     case "certificate":
       return new GatewayError("tls_failed", `the client's certificate was not accepted: ${reasonOf(cause)}`);
     default:

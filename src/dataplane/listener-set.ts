@@ -9,6 +9,7 @@ import { gauge } from "./figures.ts";
 import { Listener, type ListenerObserver } from "./listener.ts";
 import { ListenerCountsByName } from "./listener-counts.ts";
 import type { Descriptors } from "./net/descriptors.ts";
+import type { ChallengesShown } from "./net/secure-arrival.ts";
 import { refusal } from "./refusal.ts";
 
 /** A port that another process has bound. */
@@ -19,6 +20,7 @@ export type ListenerSetOptions = {
   readonly descriptors: Descriptors;
   /** What workers share; without it this one counts for itself alone. */
   readonly memory?: SharedMemory | undefined;
+  readonly challenges: ChallengesShown;
   readonly observer: ListenerObserver;
 };
 
@@ -136,13 +138,14 @@ export class ListenerSet {
   }
 
   #open(settings: ListenerSettings, tables: CertificateTables, inherited: readonly InheritedListener[]): Listener {
-    const { wheel, descriptors, observer } = this.#options;
+    const { wheel, descriptors, observer, challenges } = this.#options;
     const known = inherited.find(({ state: { name, host, port } }) => {
       return name === settings.name && host === settings.host && (port === settings.port || settings.port === 0);
     });
     return Listener.open({
       settings: known === undefined ? settings : { ...settings, port: known.state.port },
       certificates: tables.get(settings.name),
+      challenges,
       wheel,
       descriptors,
       observer,

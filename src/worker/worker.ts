@@ -196,6 +196,8 @@ export class Worker {
       case "drains":
         this.#drains = message.orders;
         return this.#gateway.useDrains(message.orders);
+      case "challenges":
+        return this.#gateway.useChallenges(message.challenges);
       case "upgrade":
         void this.#upgrade(message);
         return;

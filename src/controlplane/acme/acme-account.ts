@@ -1,16 +1,6 @@
+import type { AcmeAuthority } from "../../core/acme-settings.ts";
 import type { AccountKey } from "./account-key.ts";
 import { AcmeFailure, failureOf, membersOf, retryAfterMs } from "./acme-failure.ts";
-
-/** Where certificates are ordered, and as whom. */
-export type AccountSettings = {
-  /** The URL of the directory. */
-  readonly directory: string;
-  /** The authorities that are believed when the directory is asked: PEM. Absent: those that everybody believes. */
-  readonly ca?: string | undefined;
-  readonly email?: string | undefined;
-  /** Given if the authority only serves those who have an account with it already. The key is base64url. */
-  readonly eab?: { readonly keyId: string; readonly hmacKey: string } | undefined;
-};
 
 /** An answer of the authority. */
 export type AcmeAnswer = {
@@ -28,20 +18,20 @@ const nonceTries = 4;
 /** An account with an ACME authority (RFC 8555), which sends signed messages. It lives as long as one order. */
 export class AcmeAccount {
   readonly key: AccountKey;
-  readonly #settings: AccountSettings;
+  readonly #settings: AcmeAuthority;
   readonly #signal: AbortSignal;
   #directory: Readonly<Record<string, unknown>> = {};
   #url = "";
   #nonce: string | undefined;
 
-  private constructor(settings: AccountSettings, key: AccountKey, signal: AbortSignal) {
+  private constructor(settings: AcmeAuthority, key: AccountKey, signal: AbortSignal) {
     this.key = key;
     this.#settings = settings;
     this.#signal = signal;
   }
 
   /** Makes the account, or finds it, which is the same message. Whoever calls this agrees to the terms of service. */
-  static async open(settings: AccountSettings, key: AccountKey, signal: AbortSignal): Promise<AcmeAccount> {
+  static async open(settings: AcmeAuthority, key: AccountKey, signal: AbortSignal): Promise<AcmeAccount> {
     const account = new AcmeAccount(settings, key, signal);
     account.#directory = membersOf((await account.#ask(settings.directory)).json);
     const url = account.place("newAccount");

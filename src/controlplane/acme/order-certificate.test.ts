@@ -1,11 +1,12 @@
 import { afterAll, expect, test } from "bun:test";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { AcmeServer } from "../../../test/support/acme-server.ts";
-import { testAuthority } from "../../../test/support/test-certificates.ts";
+import { signedPair, testAuthority } from "../../../test/support/test-certificates.ts";
 import type { AcmeChallenge } from "../../core/acme-challenge.ts";
 import { challengePath } from "../../core/acme-challenge.ts";
+import type { AcmeAuthority } from "../../core/acme-settings.ts";
 import { AccountKey } from "./account-key.ts";
-import { type AccountSettings, AcmeAccount } from "./acme-account.ts";
+import { AcmeAccount } from "./acme-account.ts";
 import { type CertificateOrder, orderCertificate } from "./order-certificate.ts";
 
 /** Shows what is presented, and nothing else. */
@@ -29,7 +30,7 @@ async function present(challenge: AcmeChallenge): Promise<Disposable> {
 
 async function order(
   server: AcmeServer,
-  more: Partial<CertificateOrder & AccountSettings> = {},
+  more: Partial<CertificateOrder & AcmeAuthority> = {},
   key = AccountKey.generate(),
 ) {
   const signal = more.signal ?? AbortSignal.timeout(5000);
@@ -93,7 +94,9 @@ test("what is no directory, or not there, or not believed, is said by its URL", 
   await using server = open();
   const nowhere = server.directory.replace("/directory", "/nonce");
   await expect(order(server, { directory: nowhere })).rejects.toThrow(`${nowhere} is no ACME directory`);
-  await expect(order(server, { ca: undefined })).rejects.toThrow(`${server.directory} cannot be asked`);
+  await expect(order(server, { ca: signedPair({ name: "stranger" }).cert })).rejects.toThrow(
+    `${server.directory} cannot be asked`,
+  );
   await expect(order(server, { directory: "https://127.0.0.1:1/directory" })).rejects.toThrow("cannot be asked");
 });
 

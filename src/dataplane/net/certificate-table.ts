@@ -1,4 +1,5 @@
 import type { CertificateFacts, KeyPair, ListenerTls } from "../../core/tls-settings.ts";
+import { issueCertificate } from "../../kit/issue-certificate.ts";
 import { makeContext, type SecureContext } from "./secure-context.ts";
 
 /** What a client gets that asks for a name. Two names with the same `key` have the same certificates. */
@@ -39,9 +40,16 @@ export class CertificateTable {
       certificates.filter((facts) => name !== undefined && facts.names.includes(name));
     const byName = new Map([...names].map((name) => [name, choose(onePerKeyType(withName(name)))]));
     const [first] = certificates;
-    const others = withName(first?.names[0]).filter((facts) => facts !== first);
-    const fallback = choose(onePerKeyType(first === undefined ? [] : [first, ...others]));
+    if (first === undefined)
+      return new CertificateTable(settings, known.get(keyOf(settings, [])) ?? nobody(settings), byName);
+    const others = withName(first.names[0]).filter((facts) => facts !== first);
+    const fallback = choose(onePerKeyType([first, ...others]));
     return new CertificateTable(settings, fallback, byName);
+  }
+
+  /** True if there is no certificate yet, and nobody can be served. */
+  get isEmpty(): boolean {
+    return this.settings.certificates.length === 0;
   }
 
   /** By the exact name, then by a wildcard, which stands for one label. */
@@ -69,6 +77,13 @@ function onePerKeyType(certificates: readonly CertificateFacts[]): readonly Cert
 function keyOf({ clientCertificates }: ListenerTls, facts: readonly CertificateFacts[]): string {
   const clients = clientCertificates.mode === "none" ? "" : `${clientCertificates.ca}\n${clientCertificates.crl ?? ""}`;
   return `${facts.map(({ id }) => id).join(" ")}\n${clients}`;
+}
+
+/** A port cannot be bound to speak TLS without any certificate. Who gets this one gets no connection. */
+function nobody(settings: ListenerTls): Choice {
+  const { cert, key } = issueCertificate({ name: "no certificate yet" });
+  const context = makeContext({ cert: [cert], key: [key], ...authorities(settings) });
+  return { key: keyOf(settings, []), cert: [cert], privateKey: [key], context };
 }
 
 function makeChoice(

@@ -4,6 +4,7 @@ import { formatAddress } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { authorities, type CertificateTable, type Choice } from "./certificate-table.ts";
+import { ChallengeScout } from "./challenge-scout.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
@@ -65,8 +66,12 @@ export function listen(options: ListenOptions): PortListener {
 /** Undocumented: the handler is asked for every name, and its answer is false for a name that gets no connection. */
 function nameEvents(secure: SecureListening) {
   return {
-    serverName(_: unknown, name: unknown) {
+    serverName(_: unknown, name: unknown, socket: OwnedSocket) {
+      const { data: owner } = socket;
+      if (owner instanceof SecureArrival && owner.isChallenge)
+        return secure.challenges.contextFor(normalName(name) ?? "") ?? false;
       const table = secure.table();
+      if (table.isEmpty) return false;
       const choice = table.find(normalName(name) ?? "");
       if (choice === undefined) return table.settings.unknownNames === "refuse" ? false : table.fallback.context;
       return choice.context;
@@ -126,7 +131,7 @@ class Door implements SocketOwner {
     else this.#admit(socket, peer, { hall: this.#hall, isProxied: false });
   }
 
-  /** The certificates that the port was bound with may have been renewed since. */
+  /** True if it may go on at once. The certificates that the port was bound with may have been renewed since. */
   #admit(
     socket: OwnedSocket,
     peer: PeerAddress,
@@ -141,8 +146,11 @@ class Door implements SocketOwner {
     const { mode } = settings.clientCertificates;
     if (fallback !== this.#bound) socket.setKeyCert(fallback.context);
     if (mode !== "none") socket.setVerifyMode(true, mode === "required");
-    socket.data = new SecureArrival(socket, peer, hall);
-    return true;
+    const arrival = new SecureArrival(socket, peer, hall);
+    socket.data = arrival;
+    if (!hall.challenges.areInHandshakes) return true;
+    ChallengeScout.start(socket, arrival, hall.wheel);
+    return false;
   }
 
   /** A proxy says first for whom it speaks. */

@@ -1,21 +1,35 @@
 import { writeSync } from "node:fs";
 import { isIP } from "node:net";
+import { challengeProtocol } from "../../core/acme-challenge.ts";
 import type { PeerAddress, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { CertificateTable } from "./certificate-table.ts";
+import type { SecureContext } from "./secure-context.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 
-/** Why a TLS handshake has failed; `closed` is a client that went away. */
+/**
+ * Why a TLS handshake has failed, or came to nothing: `closed` is a client that went away, `challenge` an ACME authority that has seen
+ * what it came for, and `no_certificate` means that there is none here yet.
+ */
 export type HandshakeFailure = {
-  readonly kind: "plain_http" | "certificate" | "late" | "closed" | "other";
+  readonly kind: "plain_http" | "certificate" | "late" | "closed" | "challenge" | "no_certificate" | "other";
   readonly cause: Error | undefined;
 };
+
+/** What ACME authorities look for in handshakes. */
+export interface ChallengesShown {
+  /** True while a handshake may be an authority's. */
+  readonly areInHandshakes: boolean;
+  /** The certificate that an authority wants to see for a name. */
+  contextFor(name: string): SecureContext | undefined;
+}
 
 /** Those who have to do with connections whose TLS handshake is under way. */
 export interface SecureHall {
   readonly wheel: TimerWheel;
   /** The certificates as they are now. */
   readonly table: () => CertificateTable;
+  readonly challenges: ChallengesShown;
   /** The handshake is done. */
   onSecured(socket: OwnedSocket, peer: PeerAddress, security: WireSecurity): void;
   /** It is not, and the connection is about to close. What comes back is sent in the clear. */
@@ -31,6 +45,8 @@ export class SecureArrival implements SocketOwner {
   readonly #hall: SecureHall;
   readonly #table: CertificateTable;
   readonly #timer: Timer;
+  /** True if an ACME authority looks for the answer to its challenge, and nothing else. */
+  isChallenge = false;
   #isOver = false;
 
   constructor(socket: OwnedSocket, peer: PeerAddress, hall: SecureHall) {
@@ -43,12 +59,20 @@ export class SecureArrival implements SocketOwner {
     if (handshakeMs > 0) hall.wheel.arm(this.#timer, handshakeMs);
   }
 
+  /** True once it is known what came of the handshake. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   opened(): void {}
 
   secured(isDone: boolean, error: Error | null): void {
     if (this.#isOver) return;
     const cause = error ?? undefined;
-    if (!isDone) return this.#fail({ kind: kindOf(cause), cause });
+    if (this.isChallenge || this.#socket.alpnProtocol === challengeProtocol)
+      return this.#fail({ kind: "challenge", cause });
+    if (!isDone) return this.#fail({ kind: this.#kindOf(cause), cause });
+    if (this.#table.isEmpty) return this.#fail({ kind: "no_certificate", cause: undefined });
     const { mode } = this.#table.settings.clientCertificates;
     const certificate = mode === "none" ? undefined : this.#socket.getPeerCertificate()?.raw;
     // Without a certificate there is an error as well, which is all right where it is optional.
@@ -76,6 +100,12 @@ export class SecureArrival implements SocketOwner {
   drained(): void {}
   ended(): void {}
   refused(): void {}
+
+  /** Without any certificate every name is refused, which is nothing that OpenSSL has words for. */
+  #kindOf(cause: Error | undefined): HandshakeFailure["kind"] {
+    const kind = kindOf(cause);
+    return kind === "other" && this.#table.isEmpty ? "no_certificate" : kind;
+  }
 
   #fail(failure: HandshakeFailure): void {
     if (this.#isOver) return;
