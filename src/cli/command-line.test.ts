@@ -28,13 +28,22 @@ test("without a command the help goes to standard error and the exit code is 2",
   expect(err).toContain("usage: causeway <command>");
 });
 
-test("every command for people explains itself", async () => {
-  for (const { name, isHidden } of commands) {
+test("every command for people explains itself, in lines for every terminal", () => {
+  for (const { name, isHidden, help = "" } of commands) {
     if (isHidden) continue;
-    const { code, out } = await causeway(name, "--help");
-    expect([name, code, out.includes(`causeway ${name}`)]).toEqual([name, 0, true]);
-    expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    expect(help).toStartWith(`usage: causeway ${name}`);
+    expect(help.split("\n").filter((line) => line.length > 80)).toEqual([]);
   }
+});
+
+test("a command that is asked for help says how it is used, wherever that is asked", async () => {
+  const help = commands.find(({ name }) => name === "run")?.help ?? "";
+  for (const args of [
+    ["run", "--help"],
+    ["help", "run"],
+    ["run", "x.yaml", "-h"],
+  ])
+    expect(await causeway(...args)).toEqual({ code: 0, out: help, err: "" });
 });
 
 test("help of help is the help", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { timed } from "../../test/support/cpu-time.ts";
 import { parseTarget } from "./request-target.ts";
 import { targetCases } from "./testdata/targets.ts";
 
@@ -35,9 +36,8 @@ describe("parseTarget", () => {
 
   test("a hostile target of a megabyte takes no longer than reading it", () => {
     for (const part of ["/%2e", "/.", "%2F;", "%61", "/..a", ";."]) {
-      const startedAt = performance.now();
-      parseTarget(`/x${part.repeat(1_000_000 / part.length)}`);
-      expect(performance.now() - startedAt).toBeLessThan(500);
+      const { ms } = timed(() => parseTarget(`/x${part.repeat(1_000_000 / part.length)}`));
+      expect(ms).toBeLessThan(500);
     }
   });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { areUniform, closingTimes } from "../../test/support/closing-times.ts";
 import { SessionBench } from "../../test/support/session-bench.ts";
 import type { DrainOrder, DrainScope } from "../core/drain-order.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
@@ -28,16 +29,9 @@ function site(count: number) {
 test("AC-2.3: the drain of a route closes its 10,000 sessions at uniformly random moments, and no others", () => {
   const { wheel, benches, drains, closing } = site(20_000);
   drains.use([order({ route: "chat" })]);
-  const times: number[] = [];
-  for (let at = 25, before = 0; at <= windowMs + 50; at += 25) {
-    wheel.advance(at);
-    const now = closing("chat");
-    for (; before < now; before++) times.push(at);
-  }
+  const times = closingTimes(benches, { wheel, windowMs });
   expect([times.length, closing("feed")]).toEqual([benches.length / 2, 0]);
-  const distance = Math.max(...times.map((at, index) => Math.abs(at / windowMs - (index + 0.5) / times.length)));
-  // Kolmogorov-Smirnov at a level of one in a million: sqrt(-ln(1e-6 / 2) / 2 / n).
-  expect(distance).toBeLessThan(0.027 + 25 / windowMs);
+  expect(areUniform(times, windowMs)).toBe(true);
 });
 
 test("what is drained gets no new sessions, before and after its window, until that is taken back", () => {
