@@ -1,9 +1,17 @@
-import { parseArguments, type SoakOptions, usage, WrongUse } from "./arguments.ts";
+import {
+  isUpgradeSoak,
+  parseArguments,
+  type SoakOptions,
+  type UpgradeSoakOptions,
+  usage,
+  WrongUse,
+} from "./arguments.ts";
 import { Soak } from "./soak.ts";
+import { UpgradeSoak } from "./upgrade-soak.ts";
 
 /** The soak of the command line; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
-  let options: SoakOptions;
+  let options: SoakOptions | UpgradeSoakOptions;
   try {
     options = parseArguments(args);
   } catch (error) {
@@ -11,7 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${error.message}\n\n${usage}`);
     return 2;
   }
-  return (await Soak.run(options)) ? 0 : 1;
+  const isGood = isUpgradeSoak(options) ? await UpgradeSoak.run(options) : await Soak.run(options);
+  return isGood ? 0 : 1;
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -20,6 +20,30 @@ const hastyListener = {
   limits: { pending: 100_000, pendingPerAddress: 100_000 },
 };
 
+/** The configuration of the soak of upgrades: one listener for those whose bytes are compared, and one for those who do wrong. */
+export function upgradeSiteText(site: Pick<Site, "application" | "matrix"> & { readonly workers: number }): string {
+  const { application, matrix, workers } = site;
+  const rough = Object.entries(matrix.upstreams);
+  const routeTo = (name: string): object => ({
+    match: { path: `/${name}` },
+    filters: [{ rewrite: { prefix: "/" } }],
+    to: name,
+    ...hasty,
+  });
+  return JSON.stringify({
+    admin: { address: "127.0.0.1:0" },
+    workers,
+    log: { format: "json", access: false },
+    drain: { window: "0s", grace: "1s" },
+    listeners: { web: { address: "127.0.0.1:0" }, faults: hastyListener },
+    upstreams: {
+      echo: { endpoints: [`127.0.0.1:${application}`] },
+      ...Object.fromEntries(rough.map(([name, endpoints]) => [name, { endpoints }])),
+    },
+    routes: { all: { to: "echo" }, ...Object.fromEntries(rough.map(([name]) => [name, routeTo(name)])) },
+  });
+}
+
 /**
  * The configuration of the soak: a listener for those who behave, and three for those who do not. Two turns of it differ in what no open
  * session may feel.
