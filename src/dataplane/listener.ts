@@ -65,7 +65,7 @@ export type ListenerOptions = {
 };
 
 /** A bound port, its connections, and the limits on them. */
-export class Listener implements ExchangeHost, ServerOwner {
+export class Listener implements ExchangeHost {
   readonly #options: ListenerOptions;
   readonly #port: PortListener;
   readonly #connections = new Set<ServerConnection>();
@@ -199,14 +199,6 @@ export class Listener implements ExchangeHost, ServerOwner {
     this.#options.observer.onFault(error);
   }
 
-  onPending({ wire }: ServerConnection, isPending: boolean): void {
-    this.#counts.countPending(wire.peer.address, isPending ? 1 : -1);
-  }
-
-  onOver(connection: ServerConnection): void {
-    this.#connections.delete(connection);
-  }
-
   #secure(bound: CertificateTable): SecureListening {
     return {
       wheel: this.#options.wheel,
@@ -330,8 +322,15 @@ export class Listener implements ExchangeHost, ServerOwner {
   }
 
   #connect(wire: Wire): ServerConnection {
-    const { wheel } = this.#options;
-    return new ServerConnection({ wire, host: this, wheel, settings: this.#settings, owner: this });
+    const { address } = wire.peer;
+    return new ServerConnection({
+      wire,
+      host: this,
+      wheel: this.#options.wheel,
+      settings: this.#settings,
+      onPending: (isPending) => this.#counts.countPending(address, isPending ? 1 : -1),
+      onOver: (over) => this.#connections.delete(over),
+    });
   }
 
   #limitProblem(address: string): { readonly limit: string; readonly error: GatewayError } | undefined {
