@@ -28,7 +28,8 @@ export function makeFrame(parts: FrameParts): Buffer {
   if (form === 64) head.writeBigUInt64BE(length, 2);
   const { mask } = parts;
   if (mask === undefined) return Buffer.concat([head, payload]);
-  return Buffer.concat([head, mask, payload.map((byte, at) => byte ^ (mask[at % 4] ?? 0))]);
+  for (let at = 0; at < payload.length; at++) payload[at] = (payload[at] ?? 0) ^ (mask[at % 4] ?? 0);
+  return Buffer.concat([head, mask, payload]);
 }
 
 /** The payload of a Close frame. */
