@@ -2,7 +2,7 @@ import type { Receiver } from "./wire.ts";
 
 /** Holds what a wire says while it changes hands, and tells its next receiver in the same order. */
 export class Parking implements Receiver {
-  readonly #pieces: Uint8Array[] = [];
+  #pieces: Uint8Array[] | undefined;
   #bytes = 0;
   #hasEnded = false;
   #closing: { readonly error: Error | undefined } | undefined;
@@ -25,7 +25,8 @@ export class Parking implements Receiver {
 
   onBytes(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
+    if (this.#pieces === undefined) this.#pieces = [bytes];
+    else this.#pieces.push(bytes);
     this.#bytes += bytes.length;
     this.#onChange?.();
   }
@@ -44,7 +45,9 @@ export class Parking implements Receiver {
 
   /** Tells `next` all that was held; the caller has made it the wire's receiver. */
   release(next: Receiver): void {
-    for (const piece of this.#pieces.splice(0)) next.onBytes(piece);
+    const pieces = this.#pieces;
+    this.#pieces = undefined;
+    if (pieces !== undefined) for (const piece of pieces) next.onBytes(piece);
     if (this.#hasEnded) next.onEnd();
     if (this.#closing !== undefined) next.onClose(this.#closing.error);
   }

@@ -13,6 +13,7 @@ import type { Admission } from "./admission.ts";
 import type { Drain } from "./drain.ts";
 import type { DrainOrders } from "./drain-orders.ts";
 import { type Figures, increment } from "./figures.ts";
+import { latin1 } from "./http1/syntax.ts";
 import type { ListenerFacts, ListenerObserver } from "./listener.ts";
 import { type ExchangeObserver, LiveExchange } from "./live-exchange.ts";
 import {
@@ -242,7 +243,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
 
 /** A copy, which keeps nothing alive of what a text was taken from or put together of. */
 function copyOf(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
+  return latin1(text).toString("latin1");
 }
 
 /**

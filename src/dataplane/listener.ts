@@ -11,7 +11,7 @@ import type { TimerWheel } from "../kit/timer-wheel.ts";
 import { canShareBinding } from "./certificate-tables.ts";
 import { errorReply } from "./error-reply.ts";
 import { handshakeError, plainAnswer } from "./handshake-failures.ts";
-import { ServerConnection } from "./http1/server-connection.ts";
+import { ServerConnection, type ServerOwner } from "./http1/server-connection.ts";
 import { Http2Connection } from "./http2/server-connection.ts";
 import type { ListenerCounts, ListenerLimit } from "./listener-counts.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
@@ -65,7 +65,7 @@ export type ListenerOptions = {
 };
 
 /** A bound port, its connections, and the limits on them. */
-export class Listener implements ExchangeHost {
+export class Listener implements ExchangeHost, ServerOwner {
   readonly #options: ListenerOptions;
   readonly #port: PortListener;
   readonly #connections = new Set<ServerConnection>();
@@ -199,6 +199,14 @@ export class Listener implements ExchangeHost {
     this.#options.observer.onFault(error);
   }
 
+  onPending({ wire }: ServerConnection, isPending: boolean): void {
+    this.#counts.countPending(wire.peer.address, isPending ? 1 : -1);
+  }
+
+  onOver(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+  }
+
   #secure(bound: CertificateTable): SecureListening {
     return {
       wheel: this.#options.wheel,
@@ -322,15 +330,8 @@ export class Listener implements ExchangeHost {
   }
 
   #connect(wire: Wire): ServerConnection {
-    const { address } = wire.peer;
-    return new ServerConnection({
-      wire,
-      host: this,
-      wheel: this.#options.wheel,
-      settings: this.#settings,
-      onPending: (isPending) => this.#counts.countPending(address, isPending ? 1 : -1),
-      onOver: (over) => this.#connections.delete(over),
-    });
+    const { wheel } = this.#options;
+    return new ServerConnection({ wire, host: this, wheel, settings: this.#settings, owner: this });
   }
 
   #limitProblem(address: string): { readonly limit: string; readonly error: GatewayError } | undefined {

@@ -257,16 +257,10 @@ export class UpstreamSet {
     ];
   }
 
-  async #dial(options: ForwardDial): Promise<Wire> {
+  #dial({ upstream, to, receiver, wheel, timeoutMs }: ForwardDial): Promise<Wire> {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
-    try {
-      const { to, receiver, wheel, timeoutMs } = options;
-      const secure = to.isSecure ? this.#secure.get(options.upstream) : undefined;
-      return await dial({ to, receiver, wheel, timeoutMs, secure, keeper: this.#keeper });
-    } catch (error) {
-      this.#descriptors.closed();
-      throw error;
-    }
+    const secure = to.isSecure ? this.#secure.get(upstream) : undefined;
+    return dial({ to, receiver, wheel, timeoutMs, secure, keeper: this.#keeper });
   }
 }

@@ -26,7 +26,7 @@ export async function openTunnel(attempt: Attempt): Promise<Reply> {
     body: undefined,
     isHandshake: true,
     timeoutMs: timeLeft(attempt),
-    onInterim: () => {},
+    onInterim: ignore,
   });
   if (response.parked === undefined) return toReply(response, "GET");
   return toTunnel({
@@ -39,6 +39,8 @@ export async function openTunnel(attempt: Attempt): Promise<Reply> {
     endpoint: endpoint.address,
   });
 }
+
+function ignore(): void {}
 
 type Switched = {
   readonly exchange: Exchange;
@@ -97,7 +99,7 @@ function switchProblem({ exchange, head, key }: Switched): string | undefined {
   if (headers.count("sec-websocket-accept") !== 1 || headers.get("sec-websocket-accept") !== acceptFor(key)) {
     return "the upstream's Sec-WebSocket-Accept does not belong to the key it was sent";
   }
-  if (!isOffered(exchange, headers.all("sec-websocket-protocol")))
+  if (headers.has("sec-websocket-protocol") && !isOffered(exchange, headers.all("sec-websocket-protocol")))
     return "the upstream chose a subprotocol that was not offered";
   if (headers.has("sec-websocket-extensions") && !exchange.headers.has("sec-websocket-extensions")) {
     return "the upstream chose an extension though none was offered";
@@ -107,8 +109,7 @@ function switchProblem({ exchange, head, key }: Switched): string | undefined {
 
 function isOffered(exchange: Exchange, chosen: readonly string[]): boolean {
   const [protocol] = chosen;
-  if (protocol === undefined) return true;
-  if (chosen.length > 1 || protocol === "") return false;
+  if (chosen.length > 1 || protocol === undefined || protocol === "") return false;
   const offers = exchange.headers.all("sec-websocket-protocol");
   return offers.some((value) => value.split(",").some((offer) => offer.trim() === protocol));
 }

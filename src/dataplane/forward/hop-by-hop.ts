@@ -32,6 +32,9 @@ const protectedNames: ReadonlySet<string> = new Set([
   "client-cert-chain",
 ]);
 
+/** What most peers send: it names no field. */
+const usualConnection: ReadonlySet<string> = new Set(["keep-alive", "close", "Upgrade", "upgrade"]);
+
 /** Connection options that name no field, or one that is removed anyway. */
 const harmlessConnection = /^(?:keep-alive|close|upgrade|keep-alive, *upgrade|upgrade, *keep-alive)$/i;
 
@@ -45,7 +48,8 @@ export function removeHopByHop(headers: HeaderList): void {
     if (!hopByHop.has(key)) continue;
     found = true;
     const value = values[at] as string;
-    if (key === "connection" && !harmlessConnection.test(value)) named = connectionNames(value, named);
+    if (key === "connection" && !usualConnection.has(value) && !harmlessConnection.test(value))
+      named = connectionNames(value, named);
   }
   if (!found) return;
   for (let at = keys.length - 1; at >= 0; at--) {

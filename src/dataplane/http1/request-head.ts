@@ -101,7 +101,10 @@ function originForm(target: string, host: { host: string; port: number | undefin
 function wantsKeepAlive(headers: HeaderList, version: number): boolean {
   const connection = headers.get("connection");
   if (connection === undefined) return version === 11;
-  const options = headers.all("connection").join(",").toLowerCase();
+  const isAlone = headers.count("connection") === 1;
+  // What browsers send, without a look inside.
+  if (isAlone && version === 11 && (connection === "keep-alive" || connection === "Upgrade")) return true;
+  const options = (isAlone ? connection : headers.all("connection").join(",")).toLowerCase();
   if (version === 11) return !/(?:^|[\s,])close(?:$|[\s,])/.test(options);
   return /(?:^|[\s,])keep-alive(?:$|[\s,])/.test(options);
 }

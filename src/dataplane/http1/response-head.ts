@@ -69,8 +69,9 @@ function responseFraming(headers: HeaderList, status: number, method: string): F
 }
 
 function keepsAlive(headers: HeaderList, isVersion11: boolean): boolean {
-  if (!headers.has("connection")) return isVersion11;
-  const options = headers.all("connection").join(",").toLowerCase();
+  const connection = headers.get("connection");
+  if (connection === undefined) return isVersion11;
+  const options = (headers.count("connection") === 1 ? connection : headers.all("connection").join(",")).toLowerCase();
   if (isVersion11) return !options.includes("close");
   // RFC 9112 §6.1: what claims a coding in HTTP/1.0 is framed by somebody who does not know it.
   return options.includes("keep-alive") && !headers.has("transfer-encoding");

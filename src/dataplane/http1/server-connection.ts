@@ -29,11 +29,16 @@ export type ServerOptions = {
   readonly host: ExchangeHost;
   readonly wheel: TimerWheel;
   readonly settings: Pick<ListenerSettings, "timeouts" | "limits">;
-  /** Hears when the connection begins and stops to count as pending: without a complete head, or with an unanswered handshake. */
-  readonly onPending: (isPending: boolean) => void;
-  /** The connection is closed, or a session's. */
-  readonly onOver: (connection: ServerConnection) => void;
+  readonly owner: ServerOwner;
 };
+
+/** The one that has accepted a connection. */
+export interface ServerOwner {
+  /** The connection begins or stops to count as pending: without a complete head, or with an unanswered handshake. */
+  onPending(connection: ServerConnection, isPending: boolean): void;
+  /** The connection is closed, or a session's. */
+  onOver(connection: ServerConnection): void;
+}
 
 /** What a client may send before its handshake is answered (bytes). */
 const maxEarlyBytes = 65_536;
@@ -440,7 +445,7 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Message
     if (this.#state === "over") return;
     this.#state = "over";
     this.#setPending(false);
-    this.#options.onOver(this);
+    this.#options.owner.onOver(this);
     this.#deadline[Symbol.dispose]();
     this.#early = undefined;
   }
@@ -491,6 +496,6 @@ export class ServerConnection implements Receiver, ReplySink, BodyOwner, Message
   #setPending(isPending: boolean): void {
     if (this.#isPending === isPending) return;
     this.#isPending = isPending;
-    this.#options.onPending(isPending);
+    this.#options.owner.onPending(this, isPending);
   }
 }

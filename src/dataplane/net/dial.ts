@@ -2,7 +2,7 @@ import { certificateRefused, connectFailed, connectTimedOut, secureDialFailed } 
 import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire, WireSecurity } from "../../core/wire.ts";
-import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { SecureDial } from "./secure-dial.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
@@ -18,7 +18,7 @@ export type DialOptions = {
   readonly timeoutMs: number;
   /** Given if the endpoint speaks TLS. */
   readonly secure?: SecureDial | undefined;
-  /** Hears of the end of the connection, if it came up. */
+  /** Hears of the end of the connection, also of one that never came up. */
   readonly keeper: WireKeeper;
 };
 
@@ -34,35 +34,36 @@ export function dial(options: DialOptions): Promise<Wire> {
  * One attempt to connect. Bun cannot give an attempt up, so one that timed out is left to the kernel, and closed should
  * it still come up.
  */
-class Dial implements SocketOwner {
+class Dial extends Timed implements SocketOwner {
   readonly #options: DialOptions;
-  readonly #timer: Timer;
   readonly #outcome = Promise.withResolvers<Wire>();
   #isOver = false;
   /** The socket, while its TLS handshake is under way. */
   #securing: OwnedSocket | undefined;
 
   constructor(options: DialOptions) {
+    super();
     this.#options = options;
-    this.#timer = new Timer(() => this.#timedOut());
   }
 
   start(): Promise<Wire> {
     const { to, wheel, timeoutMs, secure } = this.#options;
-    if (timeoutMs > 0) wheel.arm(this.#timer, timeoutMs);
-    const options = {
-      allowHalfOpen: true,
-      data: this,
-      socket: socketEvents,
-      ...(secure === undefined ? {} : { tls: secure.optionsFor(to.host) }),
-    };
-    const target = connectTarget(to);
-    const connecting =
-      "path" in target
-        ? Bun.connect<SocketOwner>({ ...options, unix: target.path })
-        : Bun.connect<SocketOwner>({ ...options, hostname: target.host, port: target.port });
-    connecting.catch((error: unknown) => this.refused(error));
+    if (timeoutMs > 0) wheel.arm(this, timeoutMs);
+    try {
+      this.#connect(to, secure).catch((error: unknown) => this.refused(error));
+    } catch (error) {
+      this.refused(error);
+    }
     return this.#outcome.promise;
+  }
+
+  #connect(to: DialTarget, secure: SecureDial | undefined): Promise<unknown> {
+    const target = connectTarget(to);
+    const options = { allowHalfOpen: true, data: this, socket: socketEvents };
+    const tls = secure === undefined ? {} : { tls: secure.optionsFor(to.host) };
+    return "path" in target
+      ? Bun.connect<SocketOwner>({ ...options, ...tls, unix: target.path })
+      : Bun.connect<SocketOwner>({ ...options, ...tls, hostname: target.host, port: target.port });
   }
 
   opened(socket: OwnedSocket): void {
@@ -85,7 +86,7 @@ class Dial implements SocketOwner {
   }
 
   #connected(socket: OwnedSocket, security: WireSecurity | undefined): void {
-    this.#options.wheel.disarm(this.#timer);
+    this.#options.wheel.disarm(this);
     this.#isOver = true;
     const { to, receiver, keeper } = this.#options;
     const peer = to.peer ?? { address: to.host, port: to.port };
@@ -109,7 +110,8 @@ class Dial implements SocketOwner {
   ended(): void {}
   failed(): void {}
 
-  #timedOut(): void {
+  /** It has taken too long. */
+  fire(): void {
     this.#giveUp(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
     this.#securing?.terminate();
   }
@@ -117,7 +119,8 @@ class Dial implements SocketOwner {
   #giveUp(error: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.wheel.disarm(this.#timer);
+    this.#options.wheel.disarm(this);
+    this.#options.keeper.onGone();
     this.#outcome.reject(error);
   }
 }
