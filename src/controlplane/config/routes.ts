@@ -16,7 +16,7 @@ const target = z.union(
     text("write the name of an upstream"),
     map({
       upstream: text("write the name of an upstream").describe("Name of an upstream."),
-      weight: whole(0, 1000).prefault(usualWeight).describe("Share in relation to the other upstreams of the list."),
+      weight: whole(0, 10_000).prefault(usualWeight).describe("Share in relation to the other upstreams of the list."),
     }),
   ],
   { error: quotedOr("write the name of an upstream, or { upstream: name, weight: 90 }") },

@@ -33,7 +33,7 @@ const endpoint = z.union(
       address: address().describe(
         "Name or IP address, and port; `https://` or `wss://` and the same, for TLS; or `unix:` and the path of a socket.",
       ),
-      weight: whole(0, 1000)
+      weight: whole(0, 10_000)
         .prefault(usualWeight)
         .describe("Share in relation to the other endpoints; 0 takes nothing new, 50 half of the usual."),
       standby: truth().prefault(false).describe("Used only when too few of the others are usable; see `standbyBelow`."),

@@ -54,6 +54,7 @@ for (const [name, make] of Object.entries(makers)) {
       { weights: [1, 1, 1] },
       { weights: [100, 50, 25] },
       { weights: [10, 20, 30, 40] },
+      { weights: [10_000, 7000, 2500] },
     ])("100,000 choices are within 3 % of the weights $weights", ({ weights }) => {
       const balancer = make();
       const offered = peers(weights);
