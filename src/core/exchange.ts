@@ -9,7 +9,7 @@ import type { PeerAddress, Wire, WireSecurity } from "./wire.ts";
 /** The head of a request, checked by the protocol that read it. */
 export type RequestHead = {
   readonly method: string;
-  /** The request-target's path and query byte for byte, beginning with `/` (or `*` for OPTIONS). */
+  /** The request-target's path and query byte for byte, beginning with `/`, or `*` of OPTIONS, which no route gets. */
   readonly target: string;
   readonly headers: HeaderList;
   /** The value of Host or :authority, as it came. */

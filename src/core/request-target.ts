@@ -8,6 +8,9 @@ export type Target = {
   readonly normalPath: string;
 };
 
+/** The request-target `*` of OPTIONS, which asks the server in general and no resource of it (RFC 9110 §9.3.7). */
+export const asterisk: Target = { path: "*", query: "", normalPath: "*" };
+
 /** What is wrong with a request-target. */
 export type TargetProblem = { readonly problem: string };
 

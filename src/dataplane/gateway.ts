@@ -34,6 +34,7 @@ import { refusal } from "./refusal.ts";
 import type { Session } from "./relay/session.ts";
 import { addressOf } from "./request-identity.ts";
 import { RouteTable } from "./routing/route-table.ts";
+import { serverWay } from "./server-way.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { Takeover } from "./takeover.ts";
 import { UpstreamSet } from "./upstream-set.ts";
@@ -375,7 +376,7 @@ export class Gateway implements AsyncDisposable {
 
   #begin(incoming: Incoming, listener: ListenerFacts): OpenExchange {
     const { table, revision } = this.#compiled;
-    const answer = this.#challenges.wayOf(incoming);
+    const answer = this.#challenges.wayOf(incoming) ?? serverWay(incoming);
     if (answer !== undefined) {
       const { settings } = refuseUnrouted;
       return this.#desk.begin({ incoming, listener, revision, route: settings, way: answer });

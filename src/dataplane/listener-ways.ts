@@ -26,7 +26,7 @@ function toHttps(way: Next, port: number): Next {
     const authority = publicAuthority(exchange);
     if (authority === undefined) throw new GatewayError("bad_request", "a redirect needs the Host field");
     const host = formatAuthority(port === 443 ? { host: authority.host } : { host: authority.host, port });
-    const location = `https://${host}${exchange.target === "*" ? "/" : exchange.target}`;
+    const location = `https://${host}${exchange.target}`;
     const headers = HeaderList.from([["Location", location]]);
     return { kind: "response", status: 308, reason: reasonPhrase(308), headers, body: undefined };
   };

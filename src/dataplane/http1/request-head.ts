@@ -2,7 +2,7 @@ import { GatewayError } from "../../core/errors.ts";
 import type { RequestHead } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { parseAuthority } from "../../core/host.ts";
-import { parseTarget } from "../../core/request-target.ts";
+import { asterisk, parseTarget } from "../../core/request-target.ts";
 import { contentLength, type Framing, isToken, parseFields } from "./syntax.ts";
 
 export type RequestLimits = { readonly requestLine: number; readonly headers: number };
@@ -64,8 +64,8 @@ function requestHead(line: { method: string; target: string; headers: HeaderList
     throw new GatewayError("method_not_allowed", `${method} is not allowed`);
   const authority = hostField(headers, line.version);
   const { host, port } = authority === "" ? { host: "", port: undefined } : checkedAuthority(authority);
-  const raw = originForm(line.target, { host, port });
-  const target = parseTarget(raw);
+  const raw = originForm(line, { host, port });
+  const target = raw === "*" && method === "OPTIONS" ? asterisk : parseTarget(raw);
   if ("problem" in target) throw new GatewayError("bad_target", target.problem);
   return { method, target: raw, headers, authority, host, path: target.normalPath, query: target.query };
 }
@@ -85,9 +85,12 @@ function checkedAuthority(value: string): { host: string; port: number | undefin
   return { host: parsed.host, port: parsed.port };
 }
 
-/** The absolute form (RFC 9112 §3.2.2) becomes the origin form, if it names the same host as the Host field. */
-function originForm(target: string, host: { host: string; port: number | undefined }): string {
-  if (target.startsWith("/")) return target;
+/** The absolute form (RFC 9112 §3.2.2) becomes the origin form, or the asterisk form, if it names the same host as the Host field. */
+function originForm(
+  { method, target }: { readonly method: string; readonly target: string },
+  host: { host: string; port: number | undefined },
+): string {
+  if (target.startsWith("/") || target === "*") return target;
   const match = /^https?:\/\/([^/?#]*)(.*)$/is.exec(target);
   if (match === null) throw new GatewayError("bad_target", "the request target is neither a path nor an http URL");
   const named = parseAuthority(match[1] ?? "");
@@ -95,6 +98,8 @@ function originForm(target: string, host: { host: string; port: number | undefin
     throw new GatewayError("bad_target", "the request target names another host than the Host field");
   }
   const rest = match[2] ?? "";
+  // RFC 9112 §3.2.4: that is how a proxy is told.
+  if (rest === "" && method === "OPTIONS") return "*";
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 

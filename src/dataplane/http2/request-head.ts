@@ -2,7 +2,7 @@ import { GatewayError } from "../../core/errors.ts";
 import type { Incoming, RequestHead } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { parseAuthority } from "../../core/host.ts";
-import { parseTarget } from "../../core/request-target.ts";
+import { asterisk, parseTarget } from "../../core/request-target.ts";
 import { errorCode, StreamFault } from "./frames.ts";
 import type { RequestFields } from "./request-fields.ts";
 
@@ -45,8 +45,8 @@ function requestHead(
   headers: HeaderList,
 ): RequestHead {
   const { method } = target;
-  // RFC 9113 §8.3.1 writes OPTIONS * so, and over HTTP/1.1 it is refused as well.
-  const parsed = parseTarget(target.path);
+  // RFC 9113 §8.3.1 writes it so.
+  const parsed = target.path === "*" && method === "OPTIONS" ? asterisk : parseTarget(target.path);
   if ("problem" in parsed) throw new GatewayError("bad_target", parsed.problem);
   const { normalPath: path, query } = parsed;
   return { method, target: target.path, headers, ...authority, path, query };

@@ -57,7 +57,6 @@ const cases: readonly Case[] = [
       [{ path: "/a/x/1" }, "any"],
       [{ path: "/" }, "any"],
       [{ host: "prefixed", path: "/anything" }, "root"],
-      [{ host: "prefixed", path: "*", method: "OPTIONS" }, "any"],
     ],
   },
   {
