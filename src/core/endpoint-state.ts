@@ -2,11 +2,13 @@ import type { DrainTerms } from "./drain-order.ts";
 
 /**
  * What an endpoint is at run time. `healthy` and `unchecked` (no active check has come to an end yet, or there are none) take new
- * exchanges; the others take none, except that in panic mode `unhealthy` and `ejected` do.
+ * exchanges, and `suspected` where too few others do; the rest take none, except that in panic mode `unhealthy` and `ejected` do.
  */
 export type EndpointState =
   | "healthy"
   | "unchecked"
+  /** Its newest active checks failed or are not answered, but not as often as it takes to call it unhealthy. */
+  | "suspected"
   /** Active checks failed. */
   | "unhealthy"
   /** Its own traffic failed (passive checks), so it rests for a while. */
@@ -22,6 +24,8 @@ export type EndpointVerdict = {
   /** As `formatAddress` makes it. */
   readonly address: string;
   readonly health: "unchecked" | "healthy" | "unhealthy";
+  /** True while the newest checks speak against an endpoint that is healthy so far. */
+  readonly isSuspected?: boolean;
   readonly isDraining: boolean;
   /** How its sessions are ended, if the operator has said so. */
   readonly drain?: DrainTerms;
@@ -31,9 +35,9 @@ export type EndpointVerdict = {
   readonly since: number;
 };
 
-/** True for a state in which an endpoint is offered outside panic mode. */
+/** True for a state in which an endpoint may be offered outside panic mode. */
 export function takesNew(state: EndpointState): boolean {
-  return state === "healthy" || state === "unchecked";
+  return state === "healthy" || state === "unchecked" || state === "suspected";
 }
 
 /** What a worker finds out by itself about an upstream, for the log. */

@@ -30,6 +30,8 @@ export type EndpointCheckOptions = {
   readonly settings: CheckOf;
   readonly probe: (probe: Probe, signal: AbortSignal) => Promise<ProbeResult>;
   readonly onFinding: (finding: Finding) => void;
+  /** Something speaks against an endpoint that is healthy so far, and what it is; or nothing does any more. */
+  readonly onSuspicion: (why: string | undefined) => void;
   /** What is known of it already. */
   readonly health: EndpointVerdict["health"];
 };
@@ -46,8 +48,10 @@ export class EndpointCheck implements Disposable {
   #begun = 0;
   /** How many are under way that the next ones did not wait for. */
   #silent = 0;
-  /** The newest that was good: those that began before it say nothing any more. */
+  /** The newest that was good: those that began before it say nothing any more. And the newest that did not answer for a while. */
   #newestGood = 0;
+  #newestSilent = 0;
+  #isSuspected = false;
 
   constructor(options: EndpointCheckOptions) {
     this.#options = options;
@@ -81,6 +85,8 @@ export class EndpointCheck implements Disposable {
       const check = this.#check(signal);
       if (await this.#isSilent(check)) {
         this.#silent++;
+        this.#newestSilent = this.#begun;
+        this.#suspect("a check is not answered");
         void check.then(() => this.#silent--);
         continue;
       }
@@ -104,7 +110,7 @@ export class EndpointCheck implements Disposable {
       mayOverlap &&
       within(
         check.then(() => false),
-        this.#pauseMs(),
+        this.#patienceMs(),
         true,
       )
     );
@@ -113,8 +119,13 @@ export class EndpointCheck implements Disposable {
   /** A suspicion is looked into so fast that it is settled within one interval. */
   #pauseMs(): number {
     const { intervalMs, unhealthy } = this.#settings;
-    const isSuspected = this.#health === "healthy" && this.#against + this.#silent > 0;
-    return (isSuspected ? intervalMs / unhealthy : intervalMs) * (1 - jitter + 2 * jitter * Math.random());
+    const isDoubtful = this.#health === "healthy" && this.#against + this.#silent > 0;
+    return (isDoubtful ? intervalMs / unhealthy : intervalMs) * (1 - jitter + 2 * jitter * Math.random());
+  }
+
+  /** How long a check may go without an answer before that is suspicious, and the next one begins beside it. */
+  #patienceMs(): number {
+    return this.#silent > 0 ? this.#pauseMs() : this.#pauseMs() / 2;
   }
 
   #take(number: number, result: ProbeResult): void {
@@ -127,10 +138,21 @@ export class EndpointCheck implements Disposable {
     if (result.isGood) this.#newestGood = number;
     const found = result.isGood ? "healthy" : "unhealthy";
     this.#against = found === this.#health ? 0 : this.#against + 1;
-    if (this.#against === 0 || this.#against < this.#needed()) return;
+    if (this.#against === 0 || this.#against < this.#needed()) {
+      this.#suspect(result.isGood ? undefined : result.why);
+      return;
+    }
     this.#against = 0;
     this.#health = found;
+    this.#isSuspected = false;
     this.#options.onFinding({ health: found, why: result.isGood ? "" : result.why });
+  }
+
+  #suspect(why: string | undefined): void {
+    const isSuspected = this.#health === "healthy" && (this.#against > 0 || this.#newestSilent > this.#newestGood);
+    if (isSuspected === this.#isSuspected) return;
+    this.#isSuspected = isSuspected;
+    this.#options.onSuspicion(isSuspected ? why : undefined);
   }
 
   #needed(): number {

@@ -74,7 +74,12 @@ test("after that it takes as many checks in a row as the settings say, down and 
   bench.bad.delete(1);
   await until(() => bench.health(1) === "healthy");
   expect(figures()?.good).toBe(before + 2);
-  expect(bench.told.map(({ health }) => health)).toEqual(["healthy", "unhealthy", "healthy"]);
+  expect(bench.told.map(({ health, isSuspected = false }) => [health, isSuspected])).toEqual([
+    ["healthy", false],
+    ["healthy", true],
+    ["unhealthy", false],
+    ["healthy", false],
+  ]);
   expect(bench.events).toEqual(["endpoint-unhealthy", "endpoint-healthy"]);
 });
 
@@ -104,6 +109,29 @@ test("a check that takes longer than the interval does not hold up the next ones
   for (const answer of answers.slice(4, 6)) answer(late);
   await until(() => bench.health(1) === "unhealthy");
   await until(() => bench.verdicts.find("app", "127.0.0.1:1")?.checks?.failed === 4);
+});
+
+test("an endpoint is suspected while a check goes without an answer, and no longer once one is good", async () => {
+  const answers: ((result: ProbeResult) => void)[] = [];
+  using bench = new Bench(() => new Promise((resolve) => answers.push(resolve)));
+  bench.verdicts.update([upstream([1], { ...check, timeoutMs: 10_000 })]);
+  const verdict = () => bench.verdicts.find("app", "127.0.0.1:1")?.verdict;
+  await until(() => answers.length === 1);
+  answers[0]?.({ isGood: true, ms: 1 });
+  await until(() => verdict()?.isSuspected === true);
+  expect(verdict()).toMatchObject({ health: "healthy", why: "a check is not answered" });
+  await until(() => answers.length === 4);
+  for (const answer of answers.splice(0)) answer({ isGood: true, ms: 1 });
+  await until(() => verdict()?.isSuspected === undefined);
+  expect(verdict()).toMatchObject({ health: "healthy", why: "" });
+});
+
+test("a suspicion of a control process before this one is forgotten", () => {
+  using bench = new Bench();
+  const known = { upstream: "app", address: "127.0.0.1:1", health: "healthy", isDraining: false, since: 7 } as const;
+  bench.verdicts.inherit([{ ...known, isSuspected: true }]);
+  bench.verdicts.update([upstream([1], check)]);
+  expect(bench.verdicts.all).toEqual([known]);
 });
 
 test("a change keeps what is known of endpoints that stay, and forgets those that go", async () => {

@@ -54,7 +54,9 @@ export class EndpointVerdicts implements Disposable {
 
   /** What the workers of a control process before this one know; it holds for endpoints that are still configured. */
   inherit(verdicts: readonly EndpointVerdict[]): void {
-    this.#inherited = new Map(verdicts.map((verdict) => [`${verdict.upstream} ${verdict.address}`, verdict]));
+    // A suspicion is about a check of the process before this one, whose end nobody will know.
+    const lasting = verdicts.map(({ isSuspected: _, ...verdict }) => verdict);
+    this.#inherited = new Map(lasting.map((verdict) => [`${verdict.upstream} ${verdict.address}`, verdict]));
   }
 
   /** These upstreams are in force now. */
@@ -127,15 +129,22 @@ export class EndpointVerdicts implements Disposable {
     } else {
       const { host, port, verdict } = entry;
       const onFinding = (finding: Finding): void => this.#found(entry, finding);
+      const onSuspicion = (why: string | undefined): void => this.#suspected(entry, why);
       const how = { settings, health: verdict.health, probe: this.#options.probe ?? probe };
-      entry.check = new EndpointCheck({ host, port, onFinding, ...how }).start();
+      entry.check = new EndpointCheck({ host, port, onFinding, onSuspicion, ...how }).start();
     }
   }
 
+  #suspected(entry: Entry, why: string | undefined): void {
+    const { isSuspected: _, ...verdict } = entry.verdict;
+    this.#tell(entry, { ...verdict, why: why ?? "", ...(why === undefined ? {} : { isSuspected: true }) });
+  }
+
   #found(entry: Entry, { health, why }: Finding): void {
-    const { upstream, address, health: before, since } = entry.verdict;
+    const { isSuspected: _, ...verdict } = entry.verdict;
+    const { upstream, address, health: before, since } = verdict;
     const now = Date.now();
-    this.#tell(entry, { ...entry.verdict, health, why, since: now });
+    this.#tell(entry, { ...verdict, health, why, since: now });
     const fields = { upstream, endpoint: address, ...(why === "" ? {} : { why }) };
     const { log } = this.#options;
     if (health === "unhealthy")

@@ -40,7 +40,7 @@ export class Standing {
     return this.#ejection !== undefined;
   }
 
-  /** True if it is offered outside panic mode. */
+  /** True if it may be offered outside panic mode. */
   get takesNew(): boolean {
     return takesNew(this.#state);
   }
@@ -78,7 +78,8 @@ export class Standing {
     if (this.#grounds.isLeaving) return "leaving";
     if (this.#verdict?.isDraining === true || !this.#grounds.hasWeight) return "draining";
     if (this.#verdict?.health === "unhealthy") return "unhealthy";
-    return this.#ejection === undefined ? (this.#verdict?.health ?? "unchecked") : "ejected";
+    if (this.#ejection !== undefined) return "ejected";
+    return this.#verdict?.isSuspected === true ? "suspected" : (this.#verdict?.health ?? "unchecked");
   }
 }
 

@@ -85,6 +85,24 @@ test("what fails its checks is not offered until it passes them again", () => {
   expect(bench.offered).toEqual([1, 2, 3]);
 });
 
+test("an endpoint that is suspected is passed over while at least half are not, and does not start slowly afterwards", () => {
+  const bench = new Bench({ ...settings(4), slowStart: { ms: 10_000, floor: 10 } });
+  const suspect = (port: number, isSuspected: boolean): void =>
+    bench.upstream.judge(verdict(port, { health: "healthy", isSuspected, why: isSuspected ? "no answer" : "" }));
+  for (const port of [1, 2, 3, 4]) suspect(port, false);
+  suspect(2, true);
+  expect(bench.offered).toEqual([1, 3, 4]);
+  expect(bench.upstream.status.endpoints[1]).toMatchObject({ state: "suspected", why: "no answer" });
+  suspect(3, true);
+  expect(bench.offered).toEqual([1, 4]);
+  suspect(4, true);
+  expect(bench.offered).toEqual([1, 2, 3, 4]);
+  expect(bench.upstream.status.isPanicking).toBe(false);
+  for (const port of [2, 3, 4]) suspect(port, false);
+  expect(bench.offered).toEqual([1, 2, 3, 4]);
+  expect(bench.upstream.find(address(2))?.share).toBe(100);
+});
+
 test("an endpoint that drains is not offered, not even in panic, and is when that is taken back", () => {
   const bench = new Bench(settings(2));
   bench.upstream.judge(verdict(1, { isDraining: true }));

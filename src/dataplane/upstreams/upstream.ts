@@ -15,6 +15,7 @@ import { Offer } from "./offer.ts";
 import type { Pooled } from "./pool.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { SlowStart } from "./slow-start.ts";
+import type { Standing } from "./standing.ts";
 import { surplusOf } from "./surplus.ts";
 import type { EjectionOwner } from "./traffic-health.ts";
 
@@ -316,7 +317,8 @@ export class Upstream<Connection extends Pooled> {
     const { panic } = this.#settings.health ?? { panic: 0 };
     const isPanicking = usable.length * 100 < staying.length * panic;
     const offered = isPanicking ? staying : usable;
-    this.#choice.update(staying, offered);
+    this.#choice.update(staying, isPanicking ? staying : unsuspected(usable));
+    // Who has been there before is not sent elsewhere for a suspicion.
     if (this.#cookies !== undefined) this.#cookies.usable = offered;
     if (isPanicking === this.#isPanicking) return;
     this.#isPanicking = isPanicking;
@@ -371,4 +373,10 @@ export class Upstream<Connection extends Pooled> {
 /** What a choice is made by. */
 function choiceOf({ balance, sticky, zones, standbyBelow }: UpstreamSettings): object {
   return { balance, sticky, zones, standbyBelow };
+}
+
+/** Those that nothing is suspected of; all of them if these are less than half, for then it may be the checks that are slow. */
+function unsuspected<E extends { readonly standing: Standing }>(usable: readonly E[]): readonly E[] {
+  const trusted = usable.filter(({ standing }) => standing.state !== "suspected");
+  return trusted.length * 2 < usable.length ? usable : trusted;
 }
