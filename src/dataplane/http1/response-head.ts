@@ -13,7 +13,7 @@ export type ResponseHead = {
 };
 
 /** How many header lines an upstream may send. */
-const maxFields = 1000;
+const limits = { headers: 1000 };
 
 /** Reads the head that ends at `end`. `method` is that of the request: HEAD has no content. Errors are `upstream_invalid`. */
 export function parseResponseHead(bytes: Buffer, end: number, method: string): ResponseHead {
@@ -47,7 +47,7 @@ function digit(text: string, at: number): number {
 
 function upstreamFields(bytes: Buffer, text: string, from: number, end: number): HeaderList {
   try {
-    return parseFields({ bytes, text, from, end }, { headers: maxFields });
+    return parseFields({ bytes, text, from, end }, limits);
   } catch (error) {
     throw new GatewayError("upstream_invalid", "the upstream's answer is not valid HTTP: a header line is malformed", {
       cause: error,

@@ -71,9 +71,23 @@ export class Session extends Timed implements LegOwner {
     this.#observer = options.observer;
     this.#scope = options.scope;
     this.#mayUseReservedBits = mayUseReservedBits;
-    const parts = { owner: this, wheel, mayUseReservedBits };
-    this.client = new Leg({ ...parts, side: "client", wire: options.client, state: state?.client });
-    this.upstream = new Leg({ ...parts, side: "upstream", wire: options.upstream, state: state?.upstream });
+    const { client, upstream } = options;
+    this.client = new Leg({
+      side: "client",
+      wire: client,
+      owner: this,
+      wheel,
+      mayUseReservedBits,
+      state: state?.client,
+    });
+    this.upstream = new Leg({
+      side: "upstream",
+      wire: upstream,
+      owner: this,
+      wheel,
+      mayUseReservedBits,
+      state: state?.upstream,
+    });
     Leg.join(this.client, this.upstream);
     this.#openedAt = wheel.now - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
