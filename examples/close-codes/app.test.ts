@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { JsonSocket } from "../../test/support/json-socket.ts";
+import { testAuthority, testSite } from "../../test/support/test-certificates.ts";
+import { TlsFiles } from "../../test/support/tls-files.ts";
 import type { RunningExample } from "../shared/example.ts";
 import { serveCloseCodes } from "./app.ts";
 
@@ -63,6 +65,17 @@ test.each(refused)("?%s is refused before the upgrade, and the answer says what 
 
 test("the server tells its own address", async () => {
   expect(await (await fetch(`${app.url}api/direct`)).json()).toEqual({ url: app.url });
+});
+
+test("with a certificate the server listens with TLS as well, and tells both addresses", async () => {
+  using files = TlsFiles.make();
+  const { cert, key } = files.add("site", testSite());
+  const both = serveCloseCodes({ host: "127.0.0.1", port: 0 }, { TLS_CERT: cert, TLS_KEY: key });
+  const told = await (await fetch(`${both.url}api/direct`)).json();
+  expect(told).toEqual({ url: both.url, secure: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+\/$/) });
+  const answer = await fetch(`${told.secure}healthz`, { tls: { ca: testAuthority().cert } });
+  expect(await answer.text()).toBe("ok\n");
+  both.stop();
 });
 
 test("listening everywhere, the server calls itself by the name that was asked for", async () => {

@@ -5,7 +5,7 @@ import { pageUrl } from "../../examples/shared/example.ts";
 import { formatAddress } from "../core/snapshot.ts";
 import { OwnedFolder } from "../kit/owned-folder.ts";
 import { sleep, within } from "../kit/sleep.ts";
-import { authorityFile, writeDemoCertificate } from "./demo-certificate.ts";
+import { authorityFile, certificateFile, keyFile, writeDemoCertificate } from "./demo-certificate.ts";
 import { type ChildPlan, DemoChild } from "./demo-child.ts";
 import { demoConfiguration } from "./demo-configuration.ts";
 import { DemoPage, type DemoWords } from "./demo-page.ts";
@@ -67,7 +67,10 @@ export class DemoRun {
     const chats = findRedis(process.env).then((redis) => this.#startChats(redis));
     const [dashboard, closeCodes, { addresses, says }] = await Promise.all([
       this.#startExample("dashboard", {}),
-      this.#startExample("close-codes", { arguments: ["--host", host] }),
+      this.#startExample("close-codes", {
+        arguments: ["--host", host],
+        environment: { TLS_CERT: join(this.#folder.path, certificateFile), TLS_KEY: join(this.#folder.path, keyFile) },
+      }),
       chats,
     ]);
     const file = join(this.#folder.path, "causeway.yaml");
