@@ -16,7 +16,7 @@ import { Http2Connection } from "./http2/server-connection.ts";
 import type { ListenerCounts, ListenerLimit } from "./listener-counts.ts";
 import type { CertificateTable } from "./net/certificate-table.ts";
 import type { Descriptors } from "./net/descriptors.ts";
-import { listen, type PortListener, type SecureListening } from "./net/listen.ts";
+import { PortListener, type SecureListening } from "./net/listen.ts";
 import type { ProxyHall } from "./net/proxied-arrival.ts";
 import type { ChallengesShown, HandshakeFailure } from "./net/secure-arrival.ts";
 import { PriorKnowledge } from "./prior-knowledge.ts";
@@ -83,7 +83,7 @@ export class Listener implements ExchangeHost, ServerOwner {
     this.#facts = factsOf(options.settings, options.certificates);
     this.#counts = options.counts;
     const { certificates } = options;
-    this.#port = listen({
+    this.#port = PortListener.open({
       host: options.settings.host,
       port: options.settings.port,
       onConnection: (wire, isProxied) => this.#accept(wire, isProxied),
@@ -125,6 +125,7 @@ export class Listener implements ExchangeHost, ServerOwner {
     this.#settings = settings;
     this.#certificates = certificates;
     this.#facts = factsOf(settings, certificates);
+    this.#port.renew();
   }
 
   /** What another process needs to accept in its place. */

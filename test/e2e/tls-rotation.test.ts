@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { Gateway } from "../../src/dataplane/gateway.ts";
+import { snapshotOf } from "../support/gateway-fixture.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { signedPair } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
@@ -113,4 +116,27 @@ admin: { address: "127.0.0.1:0" }
     expect(text).not.toContain("PRIVATE KEY");
   }
   expect(shown[0]).toContain('"file":');
+});
+
+test("renewed certificates change nothing of what ALPN offers, whether a client asks for a name or not", async () => {
+  using files = TlsFiles.make();
+  await using gateway = new Gateway();
+  const certificates = (name: string) => [files.add(name, signedPair({ name, hosts }))];
+  const snapshot = (name: string, revision: number) => {
+    const snapshot = snapshotOf({ isSecure: true, listener: { tls: { certificates: certificates(name) } } });
+    const port = gateway.listeners[0]?.port ?? 0;
+    return { ...snapshot, revision, listeners: snapshot.listeners.map((listener) => ({ ...listener, port })) };
+  };
+  const open = () => readdirSync("/proc/self/fd").length;
+  gateway.apply(snapshot("first", 1));
+  const port = gateway.listeners[0]?.port ?? 0;
+  const descriptors = open();
+  for (const [revision, name] of ["second", "third"].entries()) {
+    expect(gateway.apply(snapshot(name, revision + 2))).toEqual([]);
+    for (const options of [{}, { servername: "site.test" }, { servername: "unknown.test" }]) {
+      const answer = await askTls(port, { ...options, ALPNProtocols: ["h2", "http/1.1"] });
+      expect([commonName(answer), answer.protocol]).toEqual([name, "h2"]);
+    }
+  }
+  await until(() => open() <= descriptors);
 });

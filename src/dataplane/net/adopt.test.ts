@@ -5,7 +5,7 @@ import { silentReceiver } from "../../core/wire.ts";
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { adopt } from "./adopt.ts";
 import { dial } from "./dial.ts";
-import { listen } from "./listen.ts";
+import { PortListener } from "./listen.ts";
 import type { SocketWire } from "./socket-wire.ts";
 
 const keeper = { onGone() {}, onFault() {} };
@@ -13,7 +13,7 @@ const keeper = { onGone() {}, onFault() {} };
 /** A connection whose near end a test moves, and the peer at its far end. */
 async function connected() {
   const wires: SocketWire[] = [];
-  const listener = listen({
+  const listener = PortListener.open({
     host: "127.0.0.1",
     port: 0,
     keeper,
@@ -146,13 +146,13 @@ test("a port whose listener is adopted loses nobody who waits to be accepted", a
     return silentReceiver;
   };
   const where = { host: "127.0.0.1", keeper };
-  const before = listen({ ...where, port: 0, onConnection: take("before") });
+  const before = PortListener.open({ ...where, port: 0, onConnection: take("before") });
   const descriptor = duplicate(before.descriptor);
   before.close();
   const to = { host: "127.0.0.1", port: before.port };
   const connect = () => dial({ to, receiver: silentReceiver, wheel: new TimerWheel(), timeoutMs: 0, keeper });
   const peers = await Promise.all(Array.from({ length: 100 }, connect));
-  const after = listen({ ...where, port: before.port, descriptor, onConnection: take("after") });
+  const after = PortListener.open({ ...where, port: before.port, descriptor, onConnection: take("after") });
   await until(() => accepted.length === 100);
   expect(new Set(accepted)).toEqual(new Set(["after"]));
   expect(after.port).toBe(before.port);

@@ -1,6 +1,7 @@
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
 import { challengeProtocol } from "../../core/acme-challenge.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { openLibc } from "./libc.ts";
 import type { SecureArrival } from "./secure-arrival.ts";
 import type { OwnedSocket } from "./socket-owner.ts";
 
@@ -9,8 +10,6 @@ const peek = 0x02;
 const dontWait = 0x40;
 
 const symbols = { recv: { args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i64 } } as const;
-/** glibc, and musl on the two architectures that Bun runs on. */
-const libraries = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 /** A hello that is longer is that of no authority. */
 const seen = Buffer.alloc(8192);
@@ -78,22 +77,10 @@ function wordOf(descriptor: number): "unfinished" | "challenge" | "other" {
   return seen.subarray(0, whole).includes(extension) ? "challenge" : "other";
 }
 
-type Libc = ReturnType<typeof open>;
-let opened: Libc | undefined;
+let opened: ReturnType<typeof openLibc<typeof symbols>> | undefined;
 
 /** Opened when it is first needed: nobody else pays for it. */
-function libc(): Libc {
-  opened ??= open();
+function libc() {
+  opened ??= openLibc(symbols);
   return opened;
-}
-
-function open() {
-  for (const library of libraries) {
-    try {
-      return dlopen(library, symbols).symbols;
-    } catch {
-      // The C library of another system.
-    }
-  }
-  throw new Error("the C library was not found");
 }

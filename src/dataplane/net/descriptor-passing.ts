@@ -1,4 +1,5 @@
-import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
+import { openLibc } from "./libc.ts";
 
 /** What the kernel passes in one message at most (SCM_MAX_FD is 253). */
 export const mostDescriptors = 250;
@@ -17,9 +18,6 @@ const messageSymbols = {
   sendmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i64 },
   recvmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i64 },
 } as const;
-
-/** glibc, and musl on the two architectures that Bun runs on. */
-const libraries = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 /** Sends descriptors of this process through a Unix socket (unix(7), SCM_RIGHTS), at most `mostDescriptors`. Throws if that fails. */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
@@ -64,23 +62,10 @@ function withMessage(control: Buffer, act: (message: Pointer) => number | bigint
   return byte.length + piece.length + message.length + control.length > 0 ? result : -1;
 }
 
-type Libc = ReturnType<typeof open>;
-let opened: Libc | undefined;
+let opened: ReturnType<typeof openLibc<typeof messageSymbols>> | undefined;
 
 /** Opened when it is first needed: nobody else pays for it. */
-function libc(): Libc {
-  opened ??= open();
+function libc() {
+  opened ??= openLibc(messageSymbols);
   return opened;
-}
-
-function open() {
-  if (process.platform !== "linux") throw new Error("descriptors can be passed on Linux only");
-  for (const library of libraries) {
-    try {
-      return dlopen(library, messageSymbols).symbols;
-    } catch {
-      // The C library of another system.
-    }
-  }
-  throw new Error("the C library was not found");
 }

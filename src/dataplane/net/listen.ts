@@ -5,6 +5,7 @@ import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } fr
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { authorities, type CertificateTable, type Choice } from "./certificate-table.ts";
 import { ChallengeScout } from "./challenge-scout.ts";
+import { copyDescriptor } from "./copy-descriptor.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
@@ -37,30 +38,78 @@ export type SecureListening = Omit<SecureHall, "onSecured"> & {
   readonly onArrival: (peer: PeerAddress, isProxied: boolean) => boolean;
 };
 
-/** A bound port. Closing it leaves its connections open, and those who wait in the queue to others who have the descriptor. */
-export type PortListener = { readonly port: number; readonly descriptor: number; close(): void };
+type BunListener = TCPSocketListener<SocketOwner> & { readonly fd?: number };
 
-/** Binds with SO_REUSEPORT, so that several workers can share the port. Throws if the address cannot be bound. */
-export function listen(options: ListenOptions): PortListener {
+/** A bound port. */
+export class PortListener {
+  readonly port: number;
+  readonly #options: ListenOptions;
+  #listener: BunListener;
+  #door: Door;
+  #isClosed = false;
+
+  private constructor(options: ListenOptions, { listener, door }: Bound) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#door = door;
+    // Bun knows no port of a descriptor.
+    this.port = options.descriptor === undefined ? listener.port : options.port;
+  }
+
+  /** Binds with SO_REUSEPORT, so that several workers can share the port. Throws if the address cannot be bound. */
+  static open(options: ListenOptions): PortListener {
+    try {
+      return new PortListener(options, bind(options, options.descriptor));
+    } catch (error) {
+      throw cannotListen(options, error);
+    }
+  }
+
+  get descriptor(): number {
+    return this.#listener.fd ?? -1;
+  }
+
+  /**
+   * The certificates may be others now. Bun keeps those that it has begun to listen with, and a socket that gets others forgets what ALPN
+   * offers, so that the same queue of connections gets another listener. Nobody is lost on the way, and connections stay.
+   */
+  renew(): void {
+    const { secure, keeper } = this.#options;
+    if (this.#isClosed || secure === undefined || this.#door.bound === secure.table().fallback) return;
+    try {
+      const before = this.#listener;
+      const { listener, door } = bind(this.#options, copyDescriptor(this.descriptor));
+      this.#listener = listener;
+      this.#door = door;
+      before.stop(false);
+    } catch (error) {
+      keeper.onFault(error);
+    }
+  }
+
+  /** Leaves connections open, and those who wait in the queue to others who have the descriptor. */
+  close(): void {
+    this.#isClosed = true;
+    this.#listener.stop(false);
+  }
+}
+
+type Bound = { readonly listener: BunListener; readonly door: Door };
+
+function bind(options: ListenOptions, descriptor: number | undefined): Bound {
+  const door = new Door(options);
   // reusePort is documented for connect only, and works here.
-  const bind: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true; readonly fd?: number } = {
+  const how: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true; readonly fd?: number } = {
     hostname: options.host,
     port: options.port,
     reusePort: true,
     allowHalfOpen: true,
-    data: new Door(options),
+    data: door,
     socket: options.secure === undefined ? socketEvents : { ...socketEvents, ...nameEvents(options.secure) },
     ...(options.secure === undefined ? {} : { tls: tlsOptions(options.secure.table()) }),
-    ...(options.descriptor === undefined ? {} : { fd: options.descriptor }),
+    ...(descriptor === undefined ? {} : { fd: descriptor }),
   };
-  try {
-    const listener: TCPSocketListener<SocketOwner> & { readonly fd?: number } = Bun.listen<SocketOwner>(bind);
-    // Bun knows no port of a descriptor.
-    const port = options.descriptor === undefined ? listener.port : options.port;
-    return { port, descriptor: listener.fd ?? -1, close: () => listener.stop(false) };
-  } catch (error) {
-    throw cannotListen(options, error);
-  }
+  return { listener: Bun.listen<SocketOwner>(how), door };
 }
 
 /** Undocumented: the handler is asked for every name, and its answer is false for a name that gets no connection. */
@@ -103,7 +152,8 @@ function cannotListen(address: { readonly host: string; readonly port: number },
 /** Owns a socket until it is open, and then makes it a wire's. */
 class Door implements SocketOwner {
   readonly #options: ListenOptions;
-  readonly #bound: Choice | undefined;
+  /** What Bun has begun to listen with. */
+  readonly bound: Choice | undefined;
   readonly #hall: (SecureHall & SecureListening) | undefined;
   /** For those whose proxy has not spoken when they are accepted, which is a matter of microseconds as a rule. */
   #soon: TimerWheel | undefined;
@@ -111,7 +161,7 @@ class Door implements SocketOwner {
   constructor(options: ListenOptions) {
     const { secure } = options;
     this.#options = options;
-    this.#bound = secure?.table().fallback;
+    this.bound = secure?.table().fallback;
     this.#hall = secure && {
       ...secure,
       onSecured: (socket, peer, security) => this.#connect(socket, peer, { security, isProxied: false }),
@@ -144,7 +194,7 @@ class Door implements SocketOwner {
     }
     const { fallback, settings } = hall.table();
     const { mode } = settings.clientCertificates;
-    if (fallback !== this.#bound) socket.setKeyCert(fallback.context);
+    if (fallback !== this.bound) socket.setKeyCert(fallback.context);
     if (mode !== "none") socket.setVerifyMode(true, mode === "required");
     const arrival = new SecureArrival(socket, peer, hall);
     socket.data = arrival;

@@ -3,7 +3,7 @@ import { until } from "../../../test/support/until.ts";
 import { type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { dial } from "./dial.ts";
-import { listen } from "./listen.ts";
+import { PortListener } from "./listen.ts";
 import type { WireKeeper } from "./socket-wire.ts";
 
 const wheel = new TimerWheel();
@@ -46,7 +46,7 @@ async function pair(): Promise<{ near: Wire; far: Wire; nearNotes: Notes; farNot
   const farNotes = new Notes();
   const nearNotes = new Notes();
   const accepted = Promise.withResolvers<Wire>();
-  const listener = listen({
+  const listener = PortListener.open({
     host: "127.0.0.1",
     port: 0,
     onConnection: (wire) => {
@@ -110,7 +110,7 @@ test("a destroyed wire says nothing more, and the peer sees an end", async () =>
 });
 
 test("nobody listening is upstream_refused, and may be tried elsewhere", async () => {
-  const gone = listen({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), keeper });
+  const gone = PortListener.open({ host: "127.0.0.1", port: 0, onConnection: () => new Notes(), keeper });
   gone.close();
   const attempt = dial({
     to: { host: "127.0.0.1", port: gone.port },
@@ -125,7 +125,7 @@ test("nobody listening is upstream_refused, and may be tried elsewhere", async (
 test("a client that resets before it is accepted is nobody's connection", async () => {
   const accepted: Wire[] = [];
   let gone = 0;
-  const listener = listen({
+  const listener = PortListener.open({
     host: "127.0.0.1",
     port: 0,
     onConnection: (wire) => {
@@ -166,7 +166,7 @@ test("a receiver that fails loses its wire, and its keeper hears of it", async (
     },
   };
   const heard: string[] = [];
-  const listener = listen({
+  const listener = PortListener.open({
     host: "127.0.0.1",
     port: 0,
     onConnection: () => broken,
