@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
+import { complaint } from "../../test/support/complaint.ts";
 import { commands } from "./commands.ts";
 import { selfCommand } from "./self.ts";
 
@@ -51,13 +52,13 @@ test("help of help is the help", async () => {
 });
 
 test("an unknown command gets the nearest one named", async () => {
-  expect(await causeway("sesions")).toEqual({
+  expect(await complaint("sesions")).toEqual({
     code: 2,
     out: "",
     err: 'causeway: there is no command "sesions"\nDid you mean: causeway sessions\n',
   });
-  expect((await causeway("xyzzyxyzzy")).err).toContain("Try: causeway help");
-  for (const name of ["__proto__", "constructor", "toString"]) expect((await causeway(name)).code).toBe(2);
+  expect((await complaint("xyzzyxyzzy")).err).toContain("Try: causeway help");
+  for (const name of ["__proto__", "constructor", "toString"]) expect((await complaint(name)).code).toBe(2);
 });
 
 test("version names the program's version and Bun's", async () => {
@@ -68,7 +69,7 @@ test("version names the program's version and Bun's", async () => {
 
 test("wrong options are wrong use", async () => {
   expect(await causeway("run")).toMatchObject({ code: 2, err: expect.stringContaining("causeway run --help") });
-  expect((await causeway("run", "--nope", "x.yaml")).code).toBe(2);
+  expect((await complaint("run", "--nope", "x.yaml")).code).toBe(2);
   for (const args of [
     ["sessions", "--limit"],
     ["version", "x"],
@@ -76,7 +77,7 @@ test("wrong options are wrong use", async () => {
     ["demo", "x"],
     ["demo", "--host", "x"],
   ]) {
-    const { code, out, err } = await causeway(...args);
+    const { code, out, err } = await complaint(...args);
     expect([code, out, err.split("\n").length]).toEqual([2, "", 3]);
     expect(err).toEndWith(`Try: causeway ${args[0]} --help\n`);
   }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { complaint } from "../../test/support/complaint.ts";
 import { FakeView, sampleSession } from "../../test/support/fake-view.ts";
 import { adminApp } from "../controlplane/admin/app.ts";
 import { AdminServer } from "../controlplane/admin/server.ts";
@@ -73,7 +74,7 @@ test("what cannot be asked is wrong use", async () => {
     ["list", "--limit", "0"],
     ["drop"],
   ]) {
-    expect([args, (await sessions(args)).code]).toEqual([args, 2]);
+    expect([args, (await complaint("sessions", ...args)).code]).toEqual([args, 2]);
   }
   expect(await sessions(["close", "s1", "--code", "1006"])).toMatchObject({
     code: 2,
