@@ -8,6 +8,7 @@ export const authorityFile = "authority.pem";
 
 /** The file of that certificate, and that of its key. */
 export const certificateFile = "site.pem";
+/** The private key of the certificate, in the same folder. */
 export const keyFile = "site.key";
 
 /**

@@ -7,6 +7,7 @@ import { tryOut, upgradeCommand } from "./upgrade-command.ts";
 /** How long the answer to an upgrade has to leave before this process is another one. Milliseconds. */
 const answerMs = 200;
 
+/** What is replaced, and what it was started with. */
 export type ProgramUpgradeOptions = {
   readonly workers: () => Workers | undefined;
   /** What `causeway run` was called with; without it this process stays when the workers have been replaced. */

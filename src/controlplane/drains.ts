@@ -18,6 +18,7 @@ export type AskedDrain = {
 /** What stands against a drain. */
 export type DrainProblem = { readonly problem: string };
 
+/** Whom drains concern, and who is told of them. */
 export type DrainsOptions = {
   readonly log: EventLog;
   /** Has every worker told which drains are in force. */

@@ -12,6 +12,7 @@ import { type Submission, type SubmissionResult, Submissions, submissionSource, 
 /** How often a change is tried again that nothing is wrong with but that the machine refuses: a port is taken, say (ms). */
 const usualRetryMs = 2000;
 
+/** Where configurations come from, and what is done with them. */
 export type ReconcilerOptions = RevisionsOptions & {
   readonly sources: readonly Source[];
   readonly read: ReadConfiguration;

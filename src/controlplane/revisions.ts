@@ -12,6 +12,7 @@ const verdictMs = 30_000;
 /** Tries out what the machine has a say in, and changes nothing; `held` are the addresses that this gateway listens on. */
 export type TryOut = (configuration: Configuration, held: readonly ListenAddress[]) => Promise<readonly Issue[]>;
 
+/** What has to agree before a configuration is in force. */
 export type RevisionsOptions = {
   readonly tryOut: TryOut;
   /** Puts the control settings into force, all or none; what stands against them comes back as issues. */

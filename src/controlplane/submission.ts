@@ -37,6 +37,7 @@ export type SubmissionResult =
   /** The workers have not said anything; it may yet come into force. */
   | { readonly kind: "late" };
 
+/** What submissions are read by, and put into force with. */
 export type SubmissionsOptions = {
   readonly sources: readonly Source[];
   readonly read: ReadConfiguration;

@@ -21,6 +21,7 @@ export type StickySettings =
   /** By something that the client brings anyway: the same key leads to the same endpoint. */
   | { readonly by: "key"; readonly key: KeySource };
 
+/** The cookie that says which endpoint a client had. */
 export type StickyCookie = {
   readonly name: string;
   /** How long the client keeps it (ms); 0: until it is closed. */

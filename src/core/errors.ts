@@ -43,6 +43,7 @@ const meanings = {
   upstream_timeout: { side: "upstream", status: 504 },
 } as const satisfies Record<string, Meaning>;
 
+/** The code of an error, as clients, the log and metrics show it. */
 export type ErrorCode = keyof typeof meanings;
 
 /** A failure that somebody outside is told about. Broken invariants of ours are plain `Error`s and become `internal`. */
@@ -70,6 +71,7 @@ export class GatewayError extends Error {
   }
 }
 
+/** What an error may carry beside its code and message. */
 export type ErrorDetails = {
   readonly canRetry?: boolean;
   readonly headers?: HeaderList;

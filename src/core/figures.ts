@@ -24,6 +24,7 @@ export type UpstreamStatus = {
   readonly endpoints: readonly EndpointStatus[];
 };
 
+/** An endpoint as one worker sees it, or all of them added up. */
 export type EndpointStatus = {
   readonly address: string;
   readonly weight: number;

@@ -21,12 +21,14 @@ export type HeadersSettings = {
   readonly response: HeaderChanges;
 };
 
+/** Fields that are set in place of those of the same name, added to them, and removed. */
 export type HeaderChanges = {
   readonly set: readonly NameAndValue[];
   readonly add: readonly NameAndValue[];
   readonly remove: readonly string[];
 };
 
+/** One header field. */
 export type NameAndValue = { readonly name: string; readonly value: string };
 
 /** Answers with a redirect. Parts that are not given are those of the request. */

@@ -120,6 +120,7 @@ export type ResumeSettings = {
 /** What holds for routes that say nothing about it. */
 export const usualRetry: RetrySettings = { tries: 3, budget: 20, handshakes: [] };
 
+/** What a request has to be like for a route; all of it has to hold. */
 export type RouteMatch = {
   /** Lower-case host names: exact, `*.example.com` (one or more labels), or empty for any host. */
   readonly hosts: readonly string[];
@@ -147,6 +148,7 @@ export type ValueMatch = {
     | { readonly kind: "regex"; readonly value: string };
 };
 
+/** One of the upstreams of a route, and its share in relation to the others. */
 export type WeightedUpstream = { readonly upstream: string; readonly weight: number };
 
 /** Milliseconds; 0 switches one off. */
@@ -243,6 +245,7 @@ export function connectTarget({ host, port }: { readonly host: string; readonly 
   return isSocketPath(host) ? { path: host.slice("unix:".length) } : { host, port };
 }
 
+/** A Unix socket, or a host and port. */
 export type ConnectTarget = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /** What stands in Host for an endpoint that was asked for nothing else. */

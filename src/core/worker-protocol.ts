@@ -118,6 +118,7 @@ export type Answer =
   | { readonly about: "metrics"; readonly families: readonly MetricFamily[] }
   | { readonly about: "status"; readonly status: WorkerStatus };
 
+/** How a worker is doing, or all of them together. */
 export type WorkerStatus = {
   readonly revision: number;
   readonly state: "serving" | "draining";

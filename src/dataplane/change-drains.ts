@@ -8,11 +8,13 @@ import { diffRoutes } from "./route-diff.ts";
 /** How long after its window a drain still meets sessions whose handshake was under way when it began (ms). */
 const latecomersMs = 60_000;
 
+/** Whose sessions end with a change, and on which clock. */
 export type ChangeDrainsOptions = { readonly sessions: Iterable<Session>; readonly wheel: TimerWheel };
 
 /** What sessions may have lost with a new snapshot. */
 export type Grounds = { readonly routes: readonly RouteSettings[]; readonly listeners: readonly string[] };
 
+/** The grounds that sessions stand on before and after a change, and how those end that lose theirs. */
 export type GroundChange = {
   /** The new one; sessions that begin under it are not meant. */
   readonly revision: number;

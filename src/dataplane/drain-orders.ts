@@ -3,6 +3,7 @@ import type { TimerWheel } from "../kit/timer-wheel.ts";
 import { Drain } from "./drain.ts";
 import type { Session } from "./relay/session.ts";
 
+/** Whose sessions orders concern, and on which clock. */
 export type DrainOrdersOptions = { readonly sessions: Iterable<Session>; readonly wheel: TimerWheel };
 
 type Running = { readonly order: DrainOrder; readonly drain: Drain };

@@ -8,6 +8,7 @@ import type { EndpointChange } from "./upstreams/upstream.ts";
 /** How long after its window a drain still meets sessions whose handshake was under way when it began (ms). */
 const latecomersMs = 60_000;
 
+/** Whose sessions end with their endpoint, and on which clock. */
 export type EndpointDrainsOptions = { readonly sessions: Iterable<Session>; readonly wheel: TimerWheel };
 
 /** Ends the sessions of endpoints that go, and of those that are found dead where that is wanted. */

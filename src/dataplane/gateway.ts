@@ -39,6 +39,7 @@ import { SessionRegistry } from "./session-registry.ts";
 import { Takeover } from "./takeover.ts";
 import { UpstreamSet } from "./upstream-set.ts";
 
+/** What a gateway shares with others, and who hears of what it does. */
 export type GatewayOptions = {
   /** Gets one record for every exchange, and two for every session. Should it throw, only the record is lost. */
   readonly onRecord?: (record: AccessRecord) => void;

@@ -15,6 +15,7 @@ import { refusal } from "./refusal.ts";
 /** A port that another process has bound. */
 export type InheritedListener = { readonly state: ListenerState; readonly descriptor: number };
 
+/** What listeners share. */
 export type ListenerSetOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;

@@ -51,6 +51,7 @@ export interface ListenerObserver {
   onTlsHandshake(how: "done" | HandshakeFailure["kind"], refusal: BadRequest | undefined): void;
 }
 
+/** What a listener is bound with, and who hears of its connections. */
 export type ListenerOptions = {
   readonly settings: ListenerSettings;
   /** Given if the listener speaks TLS. */

@@ -23,6 +23,7 @@ export type Movable = Ending & {
   readonly isClosing: boolean;
 };
 
+/** Whose sessions are moved, and on which clock. */
 export type RebalancingOptions = { readonly sessions: Iterable<Movable>; readonly wheel: TimerWheel };
 
 /**

@@ -15,6 +15,7 @@ import type { WireKeeper } from "./net/socket-wire.ts";
 import type { SessionIdentity } from "./relay/session.ts";
 import { Upstream, type UpstreamParts } from "./upstreams/upstream.ts";
 
+/** What upstreams share, and who hears of their endpoints. */
 export type UpstreamSetOptions = {
   readonly wheel: TimerWheel;
   readonly descriptors: Descriptors;

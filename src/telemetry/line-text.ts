@@ -1,5 +1,6 @@
 const hues = { dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 
+/** A colour that terminals have. */
 export type Hue = keyof typeof hues;
 
 /** The text in a colour, for a terminal. */

@@ -29,6 +29,7 @@ import { mapMemory } from "./map-memory.ts";
 import { RecordBatch } from "./record-batch.ts";
 import { Succession } from "./succession.ts";
 
+/** What the control process starts a worker with: its socket, the name of the worker, and what it shares. */
 export type WorkerOptions = {
   readonly control: string;
   readonly id: string;

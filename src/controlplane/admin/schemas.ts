@@ -84,6 +84,7 @@ function isSendable(code: number): boolean {
 
 /** A list of things that are described elsewhere (the configuration reference, the glossary). */
 export const list = z.object({ items: z.array(z.record(z.string(), z.unknown())) });
+/** A map whose members the OpenAPI document does not describe. */
 export const anything = z.record(z.string(), z.unknown());
 
 /** A JSON answer in the OpenAPI document. */

@@ -53,6 +53,7 @@ export function oneOf(words: readonly (string | number)[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
+/** True or false, and no other words for them. */
 export function truth() {
   return z.boolean({ error: "write true or false" });
 }

@@ -8,6 +8,7 @@ import { DnsWatch } from "./dns-watch.ts";
 /** How long a new configuration waits for the first answers about names that are new in it (ms). */
 const firstAnswerMs = 3000;
 
+/** Who hears of what is found. */
 export type DiscoveryOptions = {
   readonly log: EventLog;
   /** Hears that the endpoints of some upstreams are others now. */

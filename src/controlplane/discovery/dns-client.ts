@@ -7,6 +7,7 @@ import { type AskedType, type DnsAnswer, type DnsQuestion, decodeAnswer, encodeQ
 /** Where a DNS server listens: an address literal without brackets. */
 export type DnsServer = { readonly host: string; readonly port: number };
 
+/** Whom a DNS client asks, and how patiently. */
 export type DnsClientOptions = {
   /** In the order in which they are asked; at least one. */
   readonly servers: readonly DnsServer[];

@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 /** The types of records that are asked for (RFC 1035 §3.2.2, RFC 3596, RFC 2782). */
 export const recordType = { A: 1, CNAME: 5, AAAA: 28, SRV: 33 } as const;
 
+/** The types of records that are asked for (RFC 1035 §3.2.2, RFC 3596, RFC 2782). */
 export type AskedType = "A" | "AAAA" | "SRV";
 
 /** What is asked: a name without a dot at its end, in lower case. */

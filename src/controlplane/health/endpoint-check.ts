@@ -24,6 +24,7 @@ export type Finding = { readonly health: EndpointVerdict["health"]; readonly why
 /** How an endpoint is checked, and how traffic speaks TLS to it. */
 export type CheckOf = CheckSettings & Pick<Probe, "tls">;
 
+/** What is checked and how, and who hears of it. */
 export type EndpointCheckOptions = {
   readonly host: string;
   readonly port: number;

@@ -7,6 +7,7 @@ import type { EventLog } from "../event-log.ts";
 import { type CheckFigures, type CheckOf, EndpointCheck, type Finding } from "./endpoint-check.ts";
 import { type Probe, type ProbeResult, probe } from "./probe.ts";
 
+/** Who hears of verdicts, and how endpoints are probed. */
 export type EndpointVerdictsOptions = {
   readonly log: EventLog;
   /** Hears of every verdict that is new. */

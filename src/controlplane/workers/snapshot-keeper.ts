@@ -13,6 +13,7 @@ export type SnapshotListener = {
   readonly onRefused: (revision: number, issues: readonly Issue[]) => void;
 };
 
+/** Who is kept equal, and who hears of it. */
 export type SnapshotKeeperOptions = {
   /** Those that shall be equal. */
   readonly workers: () => readonly WorkerKeeper[];

@@ -38,6 +38,7 @@ export type KeeperListener = {
   readonly onMessage: (keeper: WorkerKeeper, message: FromWorker) => void;
 };
 
+/** What a worker is started with, and who hears of it. */
 export type KeeperOptions = {
   readonly id: string;
   /** The Unix socket where it shall call. */

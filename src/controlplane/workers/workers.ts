@@ -43,6 +43,7 @@ export type WorkersListener = SnapshotListener & {
   readonly onNotice?: (worker: string, notice: UpstreamNotice) => void;
 };
 
+/** What workers are started with, and who hears of them. */
 export type WorkersOptions = {
   readonly folder: RuntimeFolder;
   readonly start: StartWorker;

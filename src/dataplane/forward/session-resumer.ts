@@ -20,6 +20,7 @@ const longestWaitMs = 1000;
 const quickMs = 1000;
 const mostQuick = 3;
 
+/** A session that may outlive its upstream connection, and what it needs for another one. */
 export type ResumerOptions = {
   readonly exchange: Exchange;
   readonly parts: ForwardParts;

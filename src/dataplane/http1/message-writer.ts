@@ -14,6 +14,7 @@ const lowWater = 65_536;
 /** Pieces up to this size are copied into one write with their chunk's size line (bytes). */
 const smallPiece = 16_384;
 
+/** A message, and where it goes. */
 export type MessageOptions = {
   readonly wire: Wire;
   /** The whole head with its empty line, latin1. */

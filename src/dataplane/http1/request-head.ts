@@ -5,6 +5,7 @@ import { parseAuthority } from "../../core/host.ts";
 import { asterisk, parseTarget } from "../../core/request-target.ts";
 import { contentLength, type Framing, isToken, parseFields } from "./syntax.ts";
 
+/** What a head may be: bytes of the request line, and field lines. */
 export type RequestLimits = { readonly requestLine: number; readonly headers: number };
 
 /** A request head as it was read: what it asks for, where its content ends, and what becomes of the connection. */

@@ -14,6 +14,7 @@ import { RequestReader } from "./request-reader.ts";
 import { type ExchangeConnection, ServedExchange } from "./served-exchange.ts";
 import { responseHead } from "./write-response.ts";
 
+/** A connection over HTTP/1.1, and what it belongs to. */
 export type ServerOptions = {
   readonly wire: Wire;
   readonly host: ExchangeHost;

@@ -18,6 +18,7 @@ for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
   classes[char.charCodeAt(0)] = token | field;
 }
 
+/** How many field lines there may be. */
 export type FieldLimits = { readonly headers: number };
 
 /** True if every byte of `text` may stand in a token. */

@@ -76,6 +76,7 @@ export class StreamFault extends Error {
   }
 }
 
+/** What a frame is, and of which stream; 0 is the connection (RFC 9113 §4.1). */
 export type FrameHead = { readonly type: number; readonly flags: number; readonly stream: number };
 
 /** A frame as it is sent. */

@@ -4,6 +4,7 @@ import { silentReceiver } from "../../core/wire.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
+/** A connection that another process had. */
 export type AdoptOptions = {
   readonly descriptor: number;
   readonly state: WireState;

@@ -10,6 +10,7 @@ import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 /** Where to connect, and how connections to it call their peer, if that is made already. */
 export type DialTarget = Pick<EndpointSettings, "host" | "port"> & { readonly peer?: PeerAddress };
 
+/** Where to connect, how, and who gets what comes. */
 export type DialOptions = {
   readonly to: DialTarget;
   readonly receiver: Receiver;

@@ -19,6 +19,7 @@ export interface WireKeeper {
   onFault(error: unknown): void;
 }
 
+/** A socket that becomes a wire, and who is behind it. */
 export type SocketWireOptions = {
   readonly socket: OwnedSocket;
   readonly peer: PeerAddress;

@@ -16,8 +16,10 @@ export interface ScannerListener {
   onViolation(violation: Violation): void;
 }
 
+/** What is wrong with a frame, and the Close code that says so (RFC 6455 §7.4.1). */
 export type Violation = { readonly code: 1002 | 1007 | 1009; readonly says: string };
 
+/** Which frames are legal here. */
 export type ScannerOptions = {
   /** True for what a client sends (RFC 6455 §5.1). */
   readonly isMasked: boolean;

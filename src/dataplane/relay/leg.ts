@@ -24,6 +24,7 @@ export interface LegOwner {
   onFault(error: unknown): void;
 }
 
+/** One side of a session, and what it belongs to. */
 export type LegOptions = {
   readonly side: "client" | "upstream";
   readonly wire: Wire;

@@ -11,6 +11,7 @@ export type CircuitLoad = {
   readonly idle: number;
 };
 
+/** The name of a limit. */
 export type CircuitLimit = keyof CircuitLimits;
 
 /** The limit that one more session or request would pass; undefined if there is room for it. */

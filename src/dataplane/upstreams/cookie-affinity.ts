@@ -11,6 +11,7 @@ export interface Addressed {
 /** What cookies came to: `kept` led to their endpoint, `moved` to one that takes nothing new, `tampered` were not made here. */
 export type StickyCounts = { new: number; kept: number; moved: number; tampered: number };
 
+/** Whose cookie it is, and what signs it. */
 export type CookieAffinityOptions = {
   readonly upstream: string;
   readonly cookie: StickyCookie;
