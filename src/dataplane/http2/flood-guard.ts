@@ -9,7 +9,7 @@ const maxContinuations = 32;
 type Flood = { readonly says: string; readonly limit: string };
 
 const resetFlood: Flood = { says: "the client resets too many streams", limit: "resets" };
-const idleFlood: Flood = { says: "the client sends too many frames that ask for nothing", limit: "idle_frames" };
+const idleFlood: Flood = { says: "the peer sends too many frames that ask for nothing", limit: "idle_frames" };
 
 /** Counts what costs a client little and the gateway more, and breaks the connection of one that does it on purpose. */
 export class FloodGuard {

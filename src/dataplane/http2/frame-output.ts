@@ -4,7 +4,7 @@ import { ConnectionFault, errorCode, flag, frameType, headSize, maxWindow, usual
 
 /** Above this, streams keep what they have, so that each knows how slow its own reader is (bytes). */
 const highWater = 131_072;
-/** A client that makes the gateway answer and does not read the answers is let go (bytes). */
+/** A peer that makes the gateway answer and does not read the answers is let go (bytes). */
 const maxControl = 1_048_576;
 const blockSize = 16_384;
 
@@ -34,7 +34,7 @@ export class FrameOutput {
 
   /** Throws a ConnectionFault if nothing of what was sent is read. */
   check(): void {
-    if (this.#wire.queued > maxControl) throw calm("the client does not read what it asks for", "unread_frames");
+    if (this.#wire.queued > maxControl) throw calm("the peer does not read what it asks for", "unread_frames");
   }
 
   /** Frames that are sent inside go in as few writes as they can. */

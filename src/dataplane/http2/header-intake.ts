@@ -2,35 +2,43 @@ import { calm, type FloodGuard } from "./flood-guard.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { ConnectionFault, errorCode, flag, frameType } from "./frames.ts";
 import { HeaderDecoder } from "./header-decoder.ts";
-import { type FieldLimits, RequestFields } from "./request-fields.ts";
+import { type BlockKind, type FieldLimits, MessageFields } from "./message-fields.ts";
 
 /** How many times the limit a block may be that is read to its end, and answered with 431. */
 const maxExcess = 4;
 
-/** A header block that has come whole: the head of a new stream, or trailers. */
+/** A header block that has come whole. */
 export type Fields = {
   readonly id: number;
-  readonly fields: RequestFields;
-  /** True if it ended the client's direction. */
+  readonly fields: MessageFields;
+  readonly kind: BlockKind;
+  /** True if it ended the peer's direction. */
   readonly isLast: boolean;
-  readonly isTrailer: boolean;
+};
+
+type IntakeOptions = {
+  readonly limits: FieldLimits;
+  readonly guard: FloodGuard;
+  readonly kindOf: (stream: number) => BlockKind;
 };
 
 /** Puts HEADERS and CONTINUATION frames together, and decodes them in the order of the connection. */
 export class HeaderIntake {
-  /** The newest stream that the client has opened. */
-  lastStream = 0;
   readonly #limits: FieldLimits;
   readonly #guard: FloodGuard;
+  readonly #kindOf: (stream: number) => BlockKind;
   readonly #decoder = new HeaderDecoder();
   #stream = 0;
+  #kind: BlockKind = "request";
   #isLast = false;
   #pieces: Buffer[] = [];
   #bytes = 0;
 
-  constructor(limits: FieldLimits, guard: FloodGuard) {
+  /** `kindOf` says what a block on a stream is, and throws a ConnectionFault where none may be. */
+  constructor({ limits, guard, kindOf }: IntakeOptions) {
     this.#limits = limits;
     this.#guard = guard;
+    this.#kindOf = kindOf;
   }
 
   /** True if a block has begun and not ended. */
@@ -51,8 +59,8 @@ export class HeaderIntake {
       return this.#add(frame.payload, frame.flags);
     }
     const { stream, flags } = frame;
-    if (stream % 2 === 0) throw new ConnectionFault(errorCode.protocol, "HEADERS on a stream that clients cannot open");
     this.#guard.onHeaders();
+    this.#kind = this.#kindOf(stream);
     this.#stream = stream;
     this.#isLast = (flags & flag.endStream) !== 0;
     this.#pieces = [];
@@ -70,13 +78,12 @@ export class HeaderIntake {
 
   #decode(last: Buffer): Fields {
     const id = this.#stream;
-    const isTrailer = id <= this.lastStream;
-    const fields = new RequestFields(this.#limits, isTrailer ? "trailers" : "head");
+    const kind = this.#kind;
+    const fields = new MessageFields(this.#limits, kind);
     this.#decoder.decode(this.#pieces.length === 0 ? last : Buffer.concat([...this.#pieces, last]), fields);
     this.#stream = 0;
     this.#pieces = [];
-    this.lastStream = Math.max(this.lastStream, id);
-    return { id, fields, isLast: this.#isLast, isTrailer };
+    return { id, fields, kind, isLast: this.#isLast };
   }
 }
 

@@ -4,7 +4,7 @@ import { HeaderList } from "../../core/headers.ts";
 import { parseAuthority } from "../../core/host.ts";
 import { asterisk, parseTarget } from "../../core/request-target.ts";
 import { errorCode, StreamFault } from "./frames.ts";
-import type { RequestFields } from "./request-fields.ts";
+import type { MessageFields } from "./message-fields.ts";
 
 /** A request of a stream, in the form that all requests have. */
 export type StreamRequest = {
@@ -14,13 +14,14 @@ export type StreamRequest = {
   readonly length: number | undefined;
 };
 
+/** Bytes that a request line may have, and whether extended CONNECT is spoken (RFC 8441). */
 export type RequestRules = { readonly requestLine: number; readonly webSockets: boolean };
 
 /**
  * Makes a request of the fields of a stream. Throws a StreamFault for what is malformed (RFC 9113 §8.1.1), and a GatewayError for what
  * is answered with a status.
  */
-export function readRequest(fields: RequestFields, rules: RequestRules): StreamRequest {
+export function readRequest(fields: MessageFields, rules: RequestRules): StreamRequest {
   fields.check();
   const { pseudo, headers } = fields;
   const { method, protocol } = pseudo;

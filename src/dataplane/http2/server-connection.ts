@@ -4,7 +4,6 @@ import type { ListenerSettings } from "../../core/snapshot.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
-import { readSettings } from "./client-settings.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -26,12 +25,14 @@ import {
 } from "./frames.ts";
 import { encodeHeaders } from "./header-encoder.ts";
 import { type Fields, HeaderIntake, withoutPadding } from "./header-intake.ts";
-import type { RequestFields } from "./request-fields.ts";
+import type { BlockKind, MessageFields } from "./message-fields.ts";
+import { readSettings } from "./peer-settings.ts";
 import { readRequest, type StreamRequest } from "./request-head.ts";
 import { type Stream, streamWindow } from "./stream.ts";
 import { type ExchangeParts, StreamExchange } from "./stream-exchange.ts";
 import { StreamSet } from "./stream-set.ts";
 
+/** A connection over HTTP/2, and what it belongs to. */
 export type Http2Options = {
   readonly wire: Wire;
   readonly host: ExchangeHost;
@@ -61,6 +62,8 @@ export class Http2Connection implements Receiver, DeadlineOwner {
   readonly #parts: ExchangeParts;
   #state: "preface" | "settings" | "open" | "over" = "preface";
   #isPending = false;
+  /** The newest stream that the client has opened. */
+  #lastStream = 0;
   /** How far saying goodbye has come: `asked` still takes streams that were under way. */
   #goodbye: "none" | "asked" | "said" = "none";
 
@@ -69,7 +72,11 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     this.#options = options;
     this.#deadline = new Deadline(wheel, this);
     this.#guard = new FloodGuard(settings.http2, () => wheel.clock());
-    this.#intake = new HeaderIntake(settings.limits, this.#guard);
+    this.#intake = new HeaderIntake({
+      limits: settings.limits,
+      guard: this.#guard,
+      kindOf: (stream) => this.#kindOf(stream),
+    });
     this.#output = new FrameOutput(wire);
     this.#streams = new StreamSet(wire, this.#output, () => this.#onEmpty());
     this.#parts = {
@@ -234,13 +241,19 @@ export class Http2Connection implements Receiver, DeadlineOwner {
   }
 
   #isUnknown(id: number): boolean {
-    return id === 0 || id % 2 === 0 || id > this.#intake.lastStream;
+    return id === 0 || id % 2 === 0 || id > this.#lastStream;
+  }
+
+  #kindOf(id: number): BlockKind {
+    if (id % 2 === 0) throw protocolError("HEADERS on a stream that clients cannot open");
+    return id <= this.#lastStream ? "trailers" : "request";
   }
 
   /** What HEADERS and CONTINUATION have come to. */
-  #onFields({ id, fields, isLast, isTrailer }: Fields): void {
+  #onFields({ id, fields, isLast, kind }: Fields): void {
     if (this.#goodbye === "none") this.#deadline.clear();
-    if (isTrailer) return this.#onTrailers(this.#streams.get(id), fields, isLast);
+    if (kind === "trailers") return this.#onTrailers(this.#streams.get(id), fields, isLast);
+    this.#lastStream = id;
     if (this.#goodbye === "said") return;
     if (this.#streams.size < this.#options.settings.http2.streams) return this.#begin(id, fields, isLast);
     this.#options.onLimit("streams");
@@ -248,7 +261,7 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     this.#output.send(numberFrame(frameType.reset, id, errorCode.refusedStream));
   }
 
-  #onTrailers(stream: Stream | undefined, fields: RequestFields, isLast: boolean): void {
+  #onTrailers(stream: Stream | undefined, fields: MessageFields, isLast: boolean): void {
     // Those of a stream that was reset were under way.
     if (stream === undefined) return this.#guard.onIdleTalk();
     fields.check();
@@ -257,7 +270,7 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     stream.onPeerEnd();
   }
 
-  #begin(id: number, fields: RequestFields, isWhole: boolean): void {
+  #begin(id: number, fields: MessageFields, isWhole: boolean): void {
     const { settings, host } = this.#options;
     this.#setPending(false);
     let request: StreamRequest;
@@ -306,7 +319,7 @@ export class Http2Connection implements Receiver, DeadlineOwner {
       if (payload.length > 0) throw new ConnectionFault(errorCode.frameSize, "an acknowledgement holds settings");
       return;
     }
-    const firstWindow = readSettings(payload);
+    const { firstWindow } = readSettings(payload);
     if (firstWindow !== undefined) this.#streams.setFirstWindow(firstWindow);
     this.#output.send(makeFrame({ type: frameType.settings, flags: flag.ack, stream: 0 }, new Uint8Array(0)));
     this.#streams.pump();
@@ -344,7 +357,7 @@ export class Http2Connection implements Receiver, DeadlineOwner {
 
   #sayGoodbye(): void {
     this.#goodbye = "said";
-    this.#output.send(goAwayFrame(this.#intake.lastStream, errorCode.none, ""));
+    this.#output.send(goAwayFrame(this.#lastStream, errorCode.none, ""));
     this.#deadline.clear();
     if (this.#streams.size === 0) this.#onEmpty();
   }
@@ -367,7 +380,7 @@ export class Http2Connection implements Receiver, DeadlineOwner {
 
   /** GOAWAY, and then the end: what still comes is read over, because a reset could overtake it. */
   #leave(code: number, says: string): void {
-    this.#output.send(goAwayFrame(this.#intake.lastStream, code, says));
+    this.#output.send(goAwayFrame(this.#lastStream, code, says));
     this.#dispose(new Error(says === "" ? "the connection ended" : says));
     this.#deadline.set(lingerMs);
     this.#output.flush();

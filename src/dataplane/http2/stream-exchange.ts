@@ -13,12 +13,12 @@ import { Parking } from "../../core/parking.ts";
 import type { Receiver } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
-import { AnswerWriter } from "./answer-writer.ts";
+import { ContentWriter } from "./content-writer.ts";
 import { errorCode } from "./frames.ts";
 import { encodeHeaders } from "./header-encoder.ts";
-import { RequestBody } from "./request-body.ts";
 import type { StreamRequest } from "./request-head.ts";
 import type { Stream } from "./stream.ts";
+import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 
 /** What a client may send before its handshake is answered (bytes). */
 const maxEarlyBytes = 65_536;
@@ -36,16 +36,16 @@ export type ExchangeParts = {
 };
 
 /** One request or handshake on a stream, from its head to the end of the stream, or until a session takes that over. */
-export class StreamExchange implements Receiver, ReplySink, DeadlineOwner {
+export class StreamExchange implements Receiver, ReplySink, DeadlineOwner, StreamBodyOwner {
   readonly #stream: Stream;
   readonly #parts: ExchangeParts;
   readonly #request: StreamRequest;
   readonly #deadline: Deadline;
-  readonly #body: RequestBody | undefined;
+  readonly #body: StreamBody | undefined;
   readonly #early: Parking | undefined;
   #open: OpenExchange | undefined;
   #stallMs = 0;
-  #writer: AnswerWriter | undefined;
+  #writer: ContentWriter | undefined;
   #hasAnswered = false;
   #isHeadOnly = false;
   #isPending = false;
@@ -59,7 +59,7 @@ export class StreamExchange implements Receiver, ReplySink, DeadlineOwner {
     this.#deadline = new Deadline(parts.wheel, this);
     const { kind, length } = request;
     if (kind === "handshake") this.#early = new Parking(() => this.#checkEarly());
-    else if (!how.isWhole) this.#body = new RequestBody(stream, length, (error) => this.#onMalformed(error));
+    else if (!how.isWhole) this.#body = new StreamBody(stream, { length, owner: this, badCode: "bad_request" });
   }
 
   start(): void {
@@ -171,7 +171,7 @@ export class StreamExchange implements Receiver, ReplySink, DeadlineOwner {
       if (reply.body !== undefined && !(reply.body instanceof Uint8Array)) reply.body.cancel();
       return this.#onAnswered(open, reply.status, undefined);
     }
-    this.#writer = new AnswerWriter(this.#stream, body, (error) => this.#onAnswered(open, reply.status, error));
+    this.#writer = new ContentWriter(this.#stream, body, (error) => this.#onAnswered(open, reply.status, error));
     this.#awaitProgress();
     this.#writer.start(body);
   }
@@ -227,7 +227,12 @@ export class StreamExchange implements Receiver, ReplySink, DeadlineOwner {
     this.#stream.destroy();
   }
 
-  #onMalformed(error: GatewayError): void {
+  /** What still comes is read over, because it would fill the window of the connection. */
+  onBodyCancelled(): void {
+    this.#stream.resume();
+  }
+
+  onBodyBad(error: GatewayError): void {
     const open = this.#open;
     this.#leave();
     this.#writer?.stop();

@@ -8,8 +8,8 @@ import type { Stream } from "./stream.ts";
 const highWater = 262_144;
 const lowWater = 65_536;
 
-/** Writes the content of an answer to a stream, as fast as the client takes it. */
-export class AnswerWriter implements BodySink {
+/** Writes the content of a message to a stream, as fast as the peer takes it. */
+export class ContentWriter implements BodySink {
   /** Content bytes so far. */
   bytes = 0;
   /** True if something was written or taken since this was last set to false. */
@@ -33,7 +33,7 @@ export class AnswerWriter implements BodySink {
     this.onBodyEnd(undefined);
   }
 
-  /** True while the client takes less than there is. */
+  /** True while the peer takes less than there is. */
   get isBlocked(): boolean {
     return this.#isPaused || (this.#isDone && this.#stream.queued > 0);
   }

@@ -1,28 +1,45 @@
 import type { BodySink, BodyStream } from "../../core/body.ts";
-import { GatewayError } from "../../core/errors.ts";
+import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { withoutTrailers } from "../../core/trailers.ts";
 import type { Stream } from "./stream.ts";
 
 const nobody: BodySink = { onBodyBytes() {}, onBodyEnd() {}, onBodyFailed() {} };
 
-/** The content of a request as it comes on its stream, whose window holds back what nobody has asked for yet. */
-export class RequestBody implements BodyStream {
+/** Hears what a body needs of the exchange that it belongs to. */
+export interface StreamBodyOwner {
+  /** The content is not as long as its Content-Length says; the body has failed with `error`. */
+  onBodyBad(error: GatewayError): void;
+  /** Nobody wants the rest. */
+  onBodyCancelled(): void;
+}
+
+/** The content of a message as it comes on its stream, whose window holds back what nobody has asked for yet. */
+export class StreamBody implements BodyStream {
   readonly length: number | undefined;
   /** Content bytes so far. */
   bytes = 0;
   readonly #stream: Stream;
-  readonly #onMalformed: (error: GatewayError) => void;
+  readonly #owner: StreamBodyOwner;
+  readonly #badCode: ErrorCode;
   #sink: BodySink | undefined;
   #isOver = false;
   #failure: GatewayError | undefined;
   #withheld: string[] | undefined;
 
-  /** `onMalformed` hears of content that is not as long as the Content-Length says. */
-  constructor(stream: Stream, length: number | undefined, onMalformed: (error: GatewayError) => void) {
+  /** `badCode` is what content of another length than the Content-Length comes to. */
+  constructor(
+    stream: Stream,
+    {
+      length,
+      owner,
+      badCode,
+    }: { readonly length: number | undefined; readonly owner: StreamBodyOwner; readonly badCode: ErrorCode },
+  ) {
     this.#stream = stream;
     this.length = length;
-    this.#onMalformed = onMalformed;
+    this.#owner = owner;
+    this.#badCode = badCode;
     stream.pause();
   }
 
@@ -47,12 +64,11 @@ export class RequestBody implements BodyStream {
     if (!this.#isOver) this.#stream.resume();
   }
 
-  /** What still comes is read over, because it would fill the window of the connection. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#sink = nobody;
-    this.#stream.resume();
+    this.#owner.onBodyCancelled();
   }
 
   withhold(name: string): void {
@@ -67,7 +83,7 @@ export class RequestBody implements BodyStream {
     else this.#sink?.onBodyBytes(bytes);
   }
 
-  /** The client has ended its direction. */
+  /** The peer has ended its direction. */
   end(trailers: HeaderList | undefined): void {
     if (this.#isOver) return;
     if (this.length !== undefined && this.bytes !== this.length) return this.#malformed();
@@ -83,8 +99,8 @@ export class RequestBody implements BodyStream {
   }
 
   #malformed(): void {
-    const error = new GatewayError("bad_request", "the content is not as long as Content-Length says");
+    const error = new GatewayError(this.#badCode, "the content is not as long as Content-Length says");
     this.fail(error);
-    this.#onMalformed(error);
+    this.#owner.onBodyBad(error);
   }
 }
