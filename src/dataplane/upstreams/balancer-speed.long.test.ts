@@ -48,9 +48,11 @@ test("hash, ring: the first choice after one of 1,000 endpoints has come or gone
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 40; round++) {
     balancer.offer(candidates.slice(round % 2));
-    const startedAt = performance.now();
+    // Processor time: what other programs do meanwhile does not count.
+    const before = process.cpuUsage();
     balancer.pick(none, round);
-    best = Math.min(best, performance.now() - startedAt);
+    const { user, system } = process.cpuUsage(before);
+    best = Math.min(best, (user + system) / 1000);
   }
   console.log(`first choice of 1,000 endpoints by hash, ring: ${best.toFixed(1)} ms`);
   expect(best).toBeLessThan(10);
