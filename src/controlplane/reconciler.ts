@@ -43,7 +43,7 @@ export class Reconciler {
   #isReadingGood = false;
   #lastReloadAt: number | undefined;
   #wanted: Wanted | undefined;
-  /** What the worker refused last, which is said once however often it is tried again. */
+  /** What the workers refused last, which is said once however often it is tried again. */
   #refusal: readonly Issue[] = [];
   #cancelRetry: () => void = () => {};
   /** What takes the place of the sources until they change. */
@@ -67,7 +67,7 @@ export class Reconciler {
     return this.#revisions.inForce;
   }
 
-  /** The listeners as the worker bound them. */
+  /** The listeners as the workers bound them. */
   get listeners(): readonly ListenerStatus[] {
     return this.#revisions.listeners;
   }
@@ -131,7 +131,7 @@ export class Reconciler {
     this.#first.resolve([]);
   }
 
-  /** The worker could not put a revision into force; the last good one stays. */
+  /** The workers could not put a revision into force; the last good one stays. */
   onRefused(revision: number, refusal: readonly Issue[]): void {
     if (!this.#revisions.refused(revision, refusal)) return;
     const issues = refusal.map((issue) => placedBy(this.#wanted?.places, issue));

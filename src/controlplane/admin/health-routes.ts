@@ -46,10 +46,10 @@ async function whyNotReady(view: ControlView): Promise<string | undefined> {
   const { state } = view.workers;
   if (view.reconciler.inForce === undefined) return "no configuration is in force yet";
   if (view.drains.areForAll) return "the gateway drains, as it was asked to";
-  if (state !== "serving") return failing(view).reason ?? `the worker is ${state}`;
+  if (state !== "serving") return failing(view).reason ?? `the workers are ${state}`;
   try {
     const status = await workerStatus(view);
-    return status.state === "serving" ? undefined : `the worker is ${status.state}`;
+    return status.state === "serving" ? undefined : `the workers are ${status.state}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
