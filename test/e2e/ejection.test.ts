@@ -25,7 +25,9 @@ class Site implements AsyncDisposable {
     this.#gateway = new Gateway({ wheel: this.wheel, onNotice: (notice) => this.notices.push(notice) });
     const upstream = { balance: "round-robin", ejection: { connects: 0, handshakes: 0, time: "30s", ...ejection } };
     const to = [this.bad, this.good];
-    expect(this.#gateway.apply(snapshotOf({ to, upstream, route: { keepalive: "off", ...route } }))).toEqual([]);
+    expect(
+      this.#gateway.apply(snapshotOf({ to, upstream, route: { keepalive: "off", ...route }, isSecure: false })),
+    ).toEqual([]);
   }
 
   get port(): number {

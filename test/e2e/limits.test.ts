@@ -51,9 +51,12 @@ test("AC-26.2, S27: a worker that runs out of descriptors refuses new connection
   expect(gateway.lines.filter((line) => line.level === "error")).toEqual([]);
 }, 30_000);
 
+/** Over TLS, who is beyond a limit is not answered (tls-listeners.test.ts). */
+const inTheClear = { isSecure: false, isHttp1: true };
+
 test("AC-26.2: past the limit of connections a new one gets 503 with Retry-After in under 50 ms", async () => {
   await using app = await WsApp.open(echo);
-  await using fixture = GatewayFixture.open({ to: [app], listener: { limits: { connections: 5 } } });
+  await using fixture = GatewayFixture.open({ ...inTheClear, to: [app], listener: { limits: { connections: 5 } } });
   const peers = await Promise.all(Array.from({ length: 5 }, () => WsPeer.open(fixture.port)));
   const startedAt = performance.now();
   const client = await fixture.connect();
@@ -73,7 +76,7 @@ test("AC-26.1: past the limit of pending handshakes one gets 503, past that of i
     [{ pending: 5 }, 503],
     [{ pendingPerAddress: 5 }, 429],
   ] as const) {
-    await using fixture = GatewayFixture.open({ to: [backend], listener: { limits } });
+    await using fixture = GatewayFixture.open({ ...inTheClear, to: [backend], listener: { limits } });
     const waiting = await Promise.all(Array.from({ length: 5 }, () => fixture.connect()));
     for (const client of waiting) client.write(handshake());
     const startedAt = performance.now();
@@ -90,7 +93,11 @@ test("AC-26.1: past the limit of pending handshakes one gets 503, past that of i
 
 test("AC-26.3, S27: among thousands of half handshakes good clients still connect quickly", async () => {
   await using app = await WsApp.open(echo);
-  await using fixture = GatewayFixture.open({ to: [app], listener: { limits: { pendingPerAddress: 10_000 } } });
+  await using fixture = GatewayFixture.open({
+    isHttp1: true,
+    to: [app],
+    listener: { limits: { pendingPerAddress: 10_000 } },
+  });
   const half = handshake().slice(0, 60);
   const bad = await Promise.all(Array.from({ length: 2000 }, async () => (await fixture.connect()).write(half)));
   const times: number[] = [];

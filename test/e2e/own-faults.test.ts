@@ -32,7 +32,7 @@ class Failing implements AsyncDisposable {
   });
 
   constructor(to: readonly { readonly port: number }[]) {
-    const snapshot = snapshotOf({ to, route: { timeouts: { close: "500ms" } } });
+    const snapshot = snapshotOf({ to, route: { timeouts: { close: "500ms" } }, isSecure: false });
     const settings = {
       type: "headers" as const,
       request: this.#changes("request"),

@@ -132,7 +132,7 @@ const rows: readonly ParityRow[] = [
   {
     covers: ["origin"],
     says: "its own origin",
-    ...filter({ origin: {} }),
+    settings: { route: { filters: [{ origin: {} }] }, isSecure: false },
     asked: cookieAt("http://app.example"),
     gives: ok,
   },
@@ -196,6 +196,7 @@ const rows: readonly ParityRow[] = [
   {
     covers: ["forwarded"],
     says: "forwarded headers for a stranger",
+    settings: { isSecure: false },
     asked: { ...proxied, target: "/x" },
     gives: {
       status: 200,

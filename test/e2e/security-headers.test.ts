@@ -14,7 +14,7 @@ async function seenUpstream(
   settings: Parameters<typeof GatewayFixture.open>[0] = {},
 ): Promise<HttpMessage> {
   await using backend = ScriptedBackend.open(friendly);
-  await using gateway = GatewayFixture.open({ ...settings, to: [backend] });
+  await using gateway = GatewayFixture.open({ isSecure: false, isHttp1: true, ...settings, to: [backend] });
   await using client = await gateway.connect();
   const connection = String(asked?.Connection ?? "").replace(/^$/, kind === "GET" ? "keep-alive" : "Upgrade");
   client.write(makers[kind]({ headers: { ...asked, Connection: connection } }));

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { connect } from "node:net";
 import type { SessionCloseRecord } from "../../src/core/access-record.ts";
 import { TimerWheel } from "../../src/kit/timer-wheel.ts";
 import { makeFrame, readFrames, someMask } from "../support/frames.ts";
@@ -221,11 +220,11 @@ test("timeouts.request: a client that does not take its answer is let go", async
     for (let count = 0; count < 64; count++) connection.write(piece);
   });
   await using fixture = GatewayFixture.open({ to: [backend], route: { timeouts: { request: "300ms" } } });
-  const client = connect(fixture.port, "127.0.0.1").pause();
-  client.on("error", () => {});
+  const client = await fixture.connect();
+  client.pause();
   client.write("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
   expect(await fixture.record()).toMatchObject({ error: "client_gone", bytesOut: expect.any(Number) });
-  client.destroy();
+  client.reset();
 });
 
 test("timeouts.request: off lets a client take all the time for its body", async () => {

@@ -25,6 +25,8 @@ export type FixtureSettings = {
   readonly wheel?: TimerWheel;
   /** True if the listener speaks TLS with the certificate of the tests, as all do under CAUSEWAY_TEST_OVER=wss. */
   readonly isSecure?: boolean;
+  /** True if a test is about connections of HTTP/1.1, which it then has under CAUSEWAY_TEST_OVER=h2 as well. */
+  readonly isHttp1?: boolean;
 };
 
 /** The same tests can be run over TLS. */
@@ -42,10 +44,10 @@ export class GatewayFixture implements AsyncDisposable {
     });
     const [issue] = this.gateway.apply(snapshotOf(settings));
     if (issue !== undefined) throw new Error(issue.says);
-    const isSecure = settings.isSecure ?? isAlwaysSecure;
+    const isSecure = speaksTls(settings);
     if (isSecure) markSecure(this.port);
     else markPlain(this.port);
-    if (isOverHttp2) openBridge(this.port, { isSecure });
+    if (isOverHttp2 && settings.isHttp1 !== true && !isAbout("h2c", settings)) openBridge(this.port, { isSecure });
   }
 
   static open(settings: FixtureSettings): GatewayFixture {
@@ -89,7 +91,7 @@ export function snapshotOf(settings: FixtureSettings): Snapshot {
   const trust = endpoints.some((endpoint) => endpoint.startsWith("wss:")) ? { tls: { ca: "authority.pem" } } : {};
   const routes = settings.routes ?? { all: settings.route ?? {} };
   const certificates = [{ cert: "site.pem", key: "site.key" }];
-  const tls = (settings.isSecure ?? isAlwaysSecure) ? { tls: { certificates } } : { h2c: isOverHttp2 };
+  const tls = speaksTls(settings) ? { tls: { certificates } } : { h2c: isOverHttp2 };
   const text = JSON.stringify({
     cookieKey: { file: "cookie.key" },
     listeners: { web: { address: "127.0.0.1:0", ...tls, ...settings.listener } },
@@ -102,6 +104,15 @@ export function snapshotOf(settings: FixtureSettings): Snapshot {
   const { configuration, issues } = readConfiguration([{ source: "/test/config.yaml", text }], {}, testFile);
   if (configuration === undefined) throw new Error(issues.map((issue) => `${issue.at.path}: ${issue.says}`).join("\n"));
   return { revision: 1, ...configuration.model };
+}
+
+/** Tests of what is there in the clear only stay there, whatever the others run over. */
+function speaksTls(settings: FixtureSettings): boolean {
+  return settings.isSecure ?? (isAlwaysSecure && !isAbout("h2c", settings) && !isAbout("redirectToHttps", settings));
+}
+
+function isAbout(key: string, { listener = {} }: FixtureSettings): boolean {
+  return key in listener;
 }
 
 /** The files that a configuration of the tests can name beside real ones. */
