@@ -1,4 +1,4 @@
-import type { Configuration } from "../core/configuration.ts";
+import { type Configuration, withoutSecrets } from "../core/configuration.ts";
 import type { SessionFilter } from "../core/session.ts";
 import { formatAddress, type RouteSettings, type UpstreamSettings } from "../core/snapshot.ts";
 import { type FieldChange, fieldChanges } from "./field-changes.ts";
@@ -29,7 +29,7 @@ export function configurationChanges(before: ShownConfiguration, after: Configur
   const then = plain(after.model);
   const { windowMs } = after.settings.drain;
   const soon: Fate = { endWithinMs: windowMs };
-  const settings = fieldChanges(before.settings, plain(shownSettings(after.settings)));
+  const settings = fieldChanges(before.settings, plain(withoutSecrets(after.settings)));
   return [
     ...compare("listener", now.listeners, then.listeners, {
       filter: ({ name }) => ({ listener: name }),
@@ -106,10 +106,6 @@ function fateOf(onChange: RouteSettings["onChange"], soon: Fate): Fate {
 
 function withoutEndpoints({ endpoints: _, ...upstream }: UpstreamSettings): Omit<UpstreamSettings, "endpoints"> {
   return upstream;
-}
-
-function shownSettings({ admin: { token, ...admin }, ...settings }: Configuration["settings"]) {
-  return { ...settings, admin: { ...admin, hasToken: token !== undefined } };
 }
 
 /** As it is after it has been sent, which loses what is undefined. */

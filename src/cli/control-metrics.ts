@@ -17,6 +17,8 @@ export type ControlFigures = {
   readonly droppedRecords: number;
   /** Those by command that are in force. */
   readonly drains: number;
+  /** Of certificates, by how they ended. */
+  readonly orders: { readonly issued: number; readonly failed: number };
   readonly endpoints: readonly KnownEndpoint[];
   readonly listeners: readonly Pick<ListenerSettings, "name" | "tls">[];
 };
@@ -35,6 +37,7 @@ export function controlMetrics(figures: ControlFigures): MetricFamily[] {
     gauge("causeway_workers", "Workers that serve traffic.", figures.servingWorkers),
     counter("causeway_access_records_dropped_total", "Lines of the access log that were lost.", figures.droppedRecords),
     gauge("causeway_drains", "Drains by command that are in force.", figures.drains),
+    orderCounts(figures.orders),
     certificateDays(figures.listeners, Date.now()),
     ...endpointMetrics(figures.endpoints),
     ...processMetrics(),
@@ -51,6 +54,15 @@ function certificateDays(listeners: ControlFigures["listeners"], now: number): M
   );
   const help = "Days until a certificate in use expires.";
   return { name: "causeway_certificate_days_left", help, type: "gauge", values };
+}
+
+function orderCounts({ issued, failed }: ControlFigures["orders"]): MetricFamily {
+  const values = [
+    { labels: { result: "issued" }, value: issued },
+    { labels: { result: "failed" }, value: failed },
+  ];
+  const help = "Orders of certificates by what came of them.";
+  return { name: "causeway_acme_orders_total", help, type: "counter", values };
 }
 
 function issueCounts(issues: readonly Issue[]): MetricFamily {

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { Renewals } from "../controlplane/acme/renewals.ts";
 import type { ControlView } from "../controlplane/admin/view.ts";
 import { Discovery } from "../controlplane/discovery/discovery.ts";
 import { Drains } from "../controlplane/drains.ts";
@@ -12,6 +13,7 @@ import { RuntimeFolder } from "../controlplane/workers/runtime-folder.ts";
 import type { DrainResult } from "../controlplane/workers/worker-keeper.ts";
 import type { StartWorker } from "../controlplane/workers/worker-process.ts";
 import { Workers } from "../controlplane/workers/workers.ts";
+import type { AcmeChallenge } from "../core/acme-challenge.ts";
 import type { Configuration, ControlSettings, Source } from "../core/configuration.ts";
 import type { ListenerStatus } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
@@ -24,7 +26,7 @@ import { controlMetrics } from "./control-metrics.ts";
 import { ProgramUpgrade } from "./program-upgrade.ts";
 import { programVersion } from "./version.ts";
 
-/** How long a metrics page waits for the worker, and this process for what those know that were there before. Milliseconds. */
+/** How long a metrics page waits for the workers, and this process for what those know that were there before. Milliseconds. */
 const metricsMs = 2000;
 const statusMs = 2000;
 
@@ -61,6 +63,7 @@ export class ControlProcess implements AsyncDisposable {
   readonly #verdicts: EndpointVerdicts;
   readonly #discovery: Discovery;
   readonly #drains: Drains;
+  readonly #renewals: Renewals;
   readonly #admin = new AdminListener(() => this.#view());
   readonly #upgrade: ProgramUpgrade;
   /** The revision that was wanted last. */
@@ -93,6 +96,11 @@ export class ControlProcess implements AsyncDisposable {
       onSettings: (configuration) => this.#settle(configuration),
       onFiles: (files, since) => void this.#files.follow(files, since),
     });
+    this.#renewals = new Renewals({
+      log: this.log,
+      settings: () => this.#reconciler.inForce?.configuration.settings.acme,
+      show: (challenges) => this.#showChallenges(challenges),
+    });
     this.#upgrade = new ProgramUpgrade({
       workers: () => this.#workers,
       paths: options.paths,
@@ -115,6 +123,7 @@ export class ControlProcess implements AsyncDisposable {
       control.#checkEndpoints();
       control.#workers?.send({ type: "endpoints", verdicts: control.#verdicts.all, isWhole: true });
       control.#workers?.send({ type: "drains", orders: control.#drains.orders });
+      void control.#renewals.watch(control.#watching.signal);
       return control;
     }
     // What serves already need not end because of a mistake in a file.
@@ -239,9 +248,16 @@ export class ControlProcess implements AsyncDisposable {
         // Before a configuration is in force, workers know better.
         { type: "endpoints", verdicts: this.#verdicts.all, isWhole: this.#reconciler.inForce !== undefined },
         ...(this.#reconciler.inForce === undefined ? [] : [{ type: "drains", orders: this.#drains.orders } as const]),
+        { type: "challenges", challenges: this.#renewals.challenges },
       ],
     });
     return this.#workers;
+  }
+
+  /** Messages come in order: a worker that answers has heard what was said before. */
+  async #showChallenges(challenges: readonly AcmeChallenge[]): Promise<void> {
+    this.#workers?.send({ type: "challenges", challenges });
+    await this.#workers?.ask({ about: "status" }, statusMs).catch(() => {});
   }
 
   /** Names that are new are looked up first, so that nobody is sent to an upstream without endpoints. */
@@ -320,6 +336,7 @@ export class ControlProcess implements AsyncDisposable {
       workerRestarts: this.#workers?.restarts ?? 0,
       droppedRecords: this.log.dropped,
       drains: this.#drains.all.length,
+      orders: this.#renewals.orders,
       endpoints: this.#verdicts.entries(),
       listeners: this.#reconciler.inForce?.configuration.model.listeners ?? [],
     });

@@ -1,3 +1,4 @@
+import type { AcmeSettings } from "./acme-settings.ts";
 import type { Issue, Place } from "./issue.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -34,7 +35,20 @@ export type ControlSettings = {
     readonly code: number;
     readonly reason: string;
   };
+  /** Absent: no certificate is ordered. Holds a secret: what binds the account. */
+  readonly acme?: AcmeSettings;
 };
+
+/** What may be shown of them. */
+export function withoutSecrets({ admin, acme, ...settings }: ControlSettings) {
+  const { token, ...shownAdmin } = admin;
+  const { eab, ...shownAcme } = acme ?? {};
+  return {
+    ...settings,
+    admin: { ...shownAdmin, hasToken: token !== undefined },
+    ...(acme === undefined ? {} : { acme: { ...shownAcme, ...(eab === undefined ? {} : { keyId: eab.keyId }) } }),
+  };
+}
 
 /** The result of reading a configuration: no `configuration` if any issue is an error. */
 export type Reading = {

@@ -48,9 +48,15 @@ function readBlock(text: string, source: string): Reading {
     ["routes", "routes: { rest: { to: app } }"],
   ].flatMap(([key = "", yaml = ""]) => (new RegExp(`^${key}:`, "m").test(text) ? [] : [yaml]));
   const texts = [{ source, text }, ...rest.map((yaml) => ({ source: "rest", text: yaml }))];
-  const environment = { CAUSEWAY_ADMIN_TOKEN: "0123456789abcdef", OTHER_PASSPHRASE: "x" };
-  // Certificates that a page speaks of are those of the tests.
-  return readConfiguration(texts, environment, (path) => (path.endsWith(".key") ? testSite().key : testSite().cert));
+  const environment = {
+    CAUSEWAY_ADMIN_TOKEN: "0123456789abcdef",
+    OTHER_PASSPHRASE: "x",
+    ACME_HMAC_KEY: "c2VjcmV0LXNlY3JldA",
+  };
+  // Certificates that a page speaks of are those of the tests, and one that is ordered has its key beside it.
+  const readFile = (path: string) =>
+    path.endsWith(".key") ? testSite().key : `${path.includes("directory") ? testSite().key : ""}${testSite().cert}`;
+  return readConfiguration(texts, environment, readFile);
 }
 
 test("there are pages, and configurations in them, to look at", () => {
@@ -154,7 +160,13 @@ async function metricFamilies(): Promise<readonly MetricFamily[]> {
   return [
     ...gateway.metrics(),
     ...discovery.families([]),
-    ...controlMetrics({ ...figures, droppedRecords: 0, endpoints: [], listeners: [] }),
+    ...controlMetrics({
+      ...figures,
+      droppedRecords: 0,
+      endpoints: [],
+      listeners: [],
+      orders: { issued: 0, failed: 0 },
+    }),
   ];
 }
 

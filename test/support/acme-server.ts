@@ -15,10 +15,10 @@ type Order = {
   certificate?: string;
 };
 
-/** Where the gateway is, and what certificates are like. All of it may change while the server runs. */
+/** Where the gateway is, if need be once that is known, and what certificates are like. All of it may change while the server runs. */
 export type AcmeServerSettings = {
-  httpPort: number;
-  tlsPort: number;
+  httpPort: number | Promise<number>;
+  tlsPort: number | Promise<number>;
   /** What is offered; both unless told otherwise. */
   challenges?: readonly Validation["type"][];
   /** When certificates begin and end: milliseconds from now. */
@@ -27,7 +27,7 @@ export type AcmeServerSettings = {
   /** Given if an account needs one that there is already. */
   eab?: { readonly keyId: string; readonly hmacKey: string };
   /** Says that the server wants to be left alone for so many seconds. */
-  isBusyFor?: number;
+  isBusyFor?: number | undefined;
 };
 
 /** An ACME authority (RFC 8555) for tests, which believes nothing: it checks every message, and every challenge over a socket. */

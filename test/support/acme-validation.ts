@@ -8,20 +8,23 @@ export type Validation = {
   readonly token: string;
   /** The key authorization. */
   readonly expected: string;
-  readonly port: number;
+  readonly port: number | Promise<number>;
 };
+
+type Known = Validation & { readonly port: number };
 
 /** Undefined if the gateway shows what it should, or what is wrong. */
 export async function validate(validation: Validation): Promise<string | undefined> {
   try {
-    return await (validation.type === "http-01" ? askHttp(validation) : askTls(validation));
+    const known = { ...validation, port: await validation.port };
+    return await (known.type === "http-01" ? askHttp(known) : askTls(known));
   } catch (error) {
     return String(error);
   }
 }
 
 /** RFC 8555 §8.3. */
-async function askHttp({ name, token, expected, port }: Validation): Promise<string | undefined> {
+async function askHttp({ name, token, expected, port }: Known): Promise<string | undefined> {
   const url = `http://127.0.0.1:${port}/.well-known/acme-challenge/${token}`;
   const response = await fetch(url, { headers: { host: name }, redirect: "manual", keepalive: false });
   const text = await response.text();
@@ -30,7 +33,7 @@ async function askHttp({ name, token, expected, port }: Validation): Promise<str
 }
 
 /** RFC 8737 §3. */
-async function askTls({ name, expected, port }: Validation): Promise<string | undefined> {
+async function askTls({ name, expected, port }: Known): Promise<string | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<{ peer: PeerCertificate; protocol: string }>();
   const how = { port, host: "127.0.0.1", servername: name, ALPNProtocols: ["acme-tls/1"], rejectUnauthorized: false };
   const socket = connect(how, () =>

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { Configuration } from "../../core/configuration.ts";
+import { type Configuration, withoutSecrets } from "../../core/configuration.ts";
 import { formatIssue } from "../../core/issue.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import type { InForce } from "../revisions.ts";
@@ -9,16 +9,15 @@ import { askMs, type ControlView, type WorkerView, workerStatusIfAny } from "./v
 
 /** What is configured and how it is doing. Counts that only the worker knows are null while it does not answer. */
 export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
-  app.openapi(page("/api/config", "The configuration in force, without the admin token", anything), async (context) => {
+  app.openapi(page("/api/config", "The configuration in force, without secrets", anything), async (context) => {
     const { revision, configuration } = inForce(view);
     const status = await workerStatusIfAny(view);
-    const { token, ...admin } = configuration.settings.admin;
     const answer = {
       revision,
       isLastReloadGood: view.reconciler.isLastReloadGood,
       lastReloadAt: view.reconciler.lastReloadAt ?? null,
       isSubmitted: view.reconciler.isSubmitted,
-      settings: { ...configuration.settings, admin: { ...admin, hasToken: token !== undefined } },
+      settings: withoutSecrets(configuration.settings),
       sessionsByRevision: status?.sessionsByRevision ?? null,
       model: withoutKeys(configuration.model),
     };

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "n
 import { dirname, resolve } from "node:path";
 import type { CertificateFacts, KeyPair } from "../../core/tls-settings.ts";
 import type { Problem } from "./findings.ts";
+import { isMissing } from "./referenced-file.ts";
 
 /** Reads a file that a configuration names, or says why it cannot be read. */
 export type ReadFile = (path: string) => string | Problem;
@@ -71,6 +72,20 @@ export class KeyRing {
     return this.#settle(place, { certText, leaf: chain.leaf, key });
   }
 
+  /** A pair in one file, as ordered certificates are kept; undefined if there is no such file yet. `path` is relative to `source`. */
+  bundle(path: string, source: string): ReadPair | undefined {
+    const text = this.#text(path, source);
+    if (typeof text !== "string") return isMissing(text) ? undefined : { problems: [{ at: "cert", ...text }] };
+    const place = { cert: path, key: path, source };
+    const certText = blocksIn(text).join("\n");
+    const [chain, key] = [certificatesIn(certText, path), keyIn(text, place)];
+    if ("says" in chain) return { problems: [{ at: "cert", ...chain }] };
+    if ("says" in key) return { problems: [key] };
+    if (chain.leaf.checkPrivateKey(key))
+      return this.#settle(place, { certText: `${certText}\n`, leaf: chain.leaf, key });
+    return { problems: [{ at: "key", says: `the key in ${quote(path)} does not belong to its certificate` }] };
+  }
+
   #settle(
     place: PairPlace,
     { certText, leaf, key }: { certText: string; leaf: X509Certificate; key: KeyObject },
@@ -103,9 +118,12 @@ export class KeyRing {
   }
 }
 
+function blocksIn(text: string): readonly string[] {
+  return text.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
+}
+
 function certificatesIn(text: string, path: string): { readonly leaf: X509Certificate } | Problem {
-  const blocks =
-    text.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
+  const blocks = blocksIn(text);
   const instead = "name a PEM file with BEGIN CERTIFICATE in it";
   try {
     const [leaf] = blocks.map((block) => new X509Certificate(block));

@@ -1,9 +1,13 @@
+import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { z } from "zod";
+import { challengeProtocol } from "../../core/acme-challenge.ts";
 import type { CertificateFacts, ClientCertificateSettings, KeyPair, ListenerTls } from "../../core/tls-settings.ts";
+import type { AcmeDraft } from "./acme.ts";
 import type { Problem } from "./findings.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { listenerSchema } from "./listeners.ts";
+import { orderedFile } from "./ordered-names.ts";
 import { type Draft, type Entries, report } from "./sections.ts";
 import type { listenerTlsSchema } from "./tls.ts";
 import { type Path, treeAt } from "./tree.ts";
@@ -18,6 +22,8 @@ export type TlsSources = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Gets every pair that is used, by its id. */
   readonly pairs: Map<string, KeyPair>;
+  /** Where certificates are ordered that no file is named for. */
+  readonly acme: AcmeDraft | undefined;
 };
 
 /** Reads the certificates of all listeners; what is wrong with a file is reported where the file is named. */
@@ -51,11 +57,12 @@ type Place = {
 
 function readTls(tls: Tls, place: Place): ListenerTls | undefined {
   const { path, handshakeMs, alpn, sources } = place;
-  const read = tls.certificates.map((one, at) => readPair(one, [...path, "certificates", at], sources));
-  const certificates = read.filter((facts) => facts !== undefined);
+  const read = tls.certificates.map((one, at) => readCertificate(one, [...path, "certificates", at], sources));
+  const found = read.filter((facts) => facts !== undefined);
+  const certificates = found.filter((facts) => facts !== "ordered");
   const clientCertificates = readClientCertificates(tls.clientCertificates, [...path, "clientCertificates"], sources);
   const isFine = checkVersions(tls, path, sources.draft) && checkCiphers(tls, path, sources.draft);
-  if (!isFine || clientCertificates === undefined || certificates.length < read.length) return undefined;
+  if (!isFine || clientCertificates === undefined || found.length < read.length) return undefined;
   const { unknownNames, minVersion, maxVersion, ciphers } = tls;
   return {
     certificates,
@@ -63,10 +70,63 @@ function readTls(tls: Tls, place: Place): ListenerTls | undefined {
     minVersion,
     maxVersion,
     ciphers,
-    alpn,
+    alpn: isAskedInHandshakes(tls, sources) ? [...alpn, challengeProtocol] : alpn,
     handshakeMs,
     clientCertificates,
   };
+}
+
+/** True if an authority looks for its answer in a TLS handshake with this listener. */
+function isAskedInHandshakes({ certificates }: Tls, { acme }: TlsSources): boolean {
+  return acme?.settings.challenge === "tls-alpn-01" && certificates.some((one) => one.acme !== undefined);
+}
+
+function readCertificate(
+  one: Tls["certificates"][number],
+  path: Path,
+  sources: TlsSources,
+): CertificateFacts | "ordered" | undefined {
+  const { cert, key, acme, passphrase } = one;
+  if (acme === undefined && cert !== undefined && key !== undefined)
+    return readPair({ ...one, cert, key }, path, sources);
+  const { findings, root } = sources.draft;
+  if (acme === undefined) {
+    const problem = { says: "this is missing", try: "write the path of a PEM file" };
+    findings.addToKey(root, [...path, cert === undefined ? "cert" : "key"], problem);
+    if (cert === undefined && key === undefined) findings.addToKey(root, [...path, "key"], problem);
+    return undefined;
+  }
+  const other = Object.entries({ cert, key, passphrase }).find(([, value]) => value !== undefined)?.[0];
+  if (other === undefined) return readOrdered(acme, path, sources);
+  const says = "a certificate that is ordered has no files of yours";
+  report(sources.draft, [...path, other], { says, try: "remove this, or acme" });
+  return undefined;
+}
+
+/** What is there of a certificate that is ordered. A file that is of no use is not waited for. */
+function readOrdered(
+  names: readonly string[],
+  path: Path,
+  { draft, ring, pairs, acme }: TlsSources,
+): CertificateFacts | "ordered" | undefined {
+  if (acme === undefined) {
+    if (draft.findings.holdsWrong(["acme"])) return undefined;
+    const says = "nothing says where certificates are ordered";
+    report(draft, [...path, "acme"], { says, try: "add acme: { agreeToTerms: true, email: ops@example.com }" });
+    return undefined;
+  }
+  const name = orderedFile(names);
+  const file = join(acme.settings.folder, name);
+  acme.wanted.set(file, { names, file });
+  const read = ring.bundle(join(acme.shownFolder, name), sourceOf(draft, ["acme"]));
+  for (const { at: _, ...problem } of read?.problems ?? []) {
+    const isOfNoUse = problem.severity !== "warning";
+    const hint = isOfNoUse ? { try: "another one is ordered" } : { try: "it is renewed" };
+    report(draft, [...path, "acme"], { ...problem, severity: "warning", ...hint });
+  }
+  if (read?.pair === undefined || read.facts === undefined) return "ordered";
+  pairs.set(read.pair.id, read.pair);
+  return read.facts;
 }
 
 /** Reads one pair, keeps it, and gives back what the public may know of it. */

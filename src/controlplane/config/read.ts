@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Configuration, ConfigurationText, Places, Reading } from "../../core/configuration.ts";
 import type { Place } from "../../core/issue.ts";
 import type { KeyPair } from "../../core/tls-settings.ts";
+import { readAcme, settleAcme } from "./acme.ts";
 import { checkAcross } from "./across.ts";
 import { adminSettings, drainSettings } from "./control.ts";
 import { createCookieKeyFile, readCookieKey } from "./cookie-key.ts";
@@ -102,12 +103,15 @@ function readRoot(draft: Draft, given: RootGiven): Configuration | undefined {
   const upstreams = readEntries(draft, "upstreams", { schema: upstreamSchema, memory: memory.upstreams });
   const routes = readEntries(draft, "routes", { schema: routeSchema, memory: memory.routes });
   const pairs = new Map<string, KeyPair>();
-  const sources = { draft, ring: given.ring, environment: given.environment, pairs };
+  const reading = { draft, ring: given.ring, environment: given.environment };
+  const acme = readAcme(readSection(draft, "acme", shape.acme), reading);
+  const sources = { ...reading, pairs, acme };
   const tls = { listeners: readListenerTls(listeners, sources), upstreams: readUpstreamTls(upstreams, sources) };
   const cookies = readCookieKey(readSection(draft, "cookieKey", shape.cookieKey), { draft, ...given });
   given.keyFiles.push(...cookies.files);
   // What refers to a text that cannot be read is not wrong because of that.
   if (given.isReadable) checkAcross(draft, { admin, listeners, upstreams, routes });
+  const ordered = settleAcme(draft, acme, listeners);
   if (admin === undefined || workers === undefined || log === undefined || drain === undefined) return undefined;
   return {
     model: {
@@ -117,7 +121,13 @@ function readRoot(draft: Draft, given: RootGiven): Configuration | undefined {
       ...(pairs.size === 0 ? {} : { certificates: [...pairs.values()] }),
       ...(cookies.key === undefined ? {} : { cookieKey: cookies.key }),
     },
-    settings: { workers, admin, log, drain: drainSettings(drain) },
+    settings: {
+      workers,
+      admin,
+      log,
+      drain: drainSettings(drain),
+      ...(ordered === undefined ? {} : { acme: ordered }),
+    },
   };
 }
 

@@ -22,6 +22,11 @@ export function readReferencedFile(path: string): string | Problem {
   }
 }
 
+/** True for a file that is not there. */
+export function isMissing(problem: Problem): boolean {
+  return problem.says.endsWith("there is no such file");
+}
+
 function problemOf(error: unknown): Problem {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT" || code === "ENOTDIR")

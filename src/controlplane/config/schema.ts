@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { acmeSchema } from "./acme.ts";
 import { adminSchema, drainSchema, logSchema, workersSchema } from "./control.ts";
 import { cookieKeySchema } from "./cookie-key.ts";
 import { map, named } from "./fields.ts";
@@ -17,6 +18,7 @@ export const configurationSchema = map({
     .prefault({})
     .describe("How sessions end when the gateway stops, and when a route with open sessions is deleted."),
   cookieKey: cookieKeySchema,
+  acme: acmeSchema.optional().describe("Where certificates are ordered for which listeners name no files."),
   listeners: named(listenerSchema, '{ web: { address: ":8080" } }').describe(
     "Where clients connect, by name. HTTP and WebSocket share a port.",
   ),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseHostName } from "./addresses.ts";
 import { list, map, parsed, text, word } from "./fields.ts";
+import { orderedNames } from "./ordered-names.ts";
 
 const file = (what: string) => text(`write the path of ${what}`).min(1, { error: `write the path of ${what}` });
 
@@ -14,14 +15,19 @@ const passphrase = z
   )
   .optional();
 
-/** A certificate with its key, each in a file. */
+/** A certificate with its key, each in a file; or the names of one that is ordered. */
 export const keyPairSchema = map(
   {
-    cert: file("a PEM file").describe("The certificate and those between it and its authority, the leaf first."),
-    key: file("a PEM file").describe("Its private key."),
+    cert: file("a PEM file")
+      .optional()
+      .describe("The certificate and those between it and its authority, the leaf first. Needs `key`."),
+    key: file("a PEM file").optional().describe("Its private key."),
     passphrase: passphrase.describe(
       "For a key that is encrypted. A map with the key below takes it from the environment.",
     ),
+    acme: orderedNames
+      .optional()
+      .describe("Instead of files: the host names of a certificate that is ordered, and renewed, as `acme` says."),
   },
   "a map such as { cert: tls/site.pem, key: tls/site.key }",
 );

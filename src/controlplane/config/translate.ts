@@ -52,7 +52,7 @@ function translate(issue: SchemaIssue, base: Path, root: Tree, findings: Finding
     const says = isMix
       ? `this has ${[...(tree.members?.keys() ?? [])].join(", ")}`
       : isSecret(path)
-        ? `this is no ${path.includes("passphrase") ? "passphrase" : "token"}`
+        ? `this is no ${path.includes("hmacKey") ? "key" : path.includes("passphrase") ? "passphrase" : "token"}`
         : describe(tree.value);
     return findings.add(root, path, { says, try: issue.message });
   }
@@ -88,7 +88,7 @@ function reportUnknownKeys(
 
 /** Issues are logged and shown, and secrets are not. */
 function isSecret(path: Path): boolean {
-  return (path[0] === "admin" && path[1] === "token") || path.includes("passphrase");
+  return (path[0] === "admin" && path[1] === "token") || path.includes("passphrase") || path.includes("hmacKey");
 }
 
 /** What stands there now, in words. */
