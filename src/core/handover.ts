@@ -1,3 +1,4 @@
+import { type Columns, fromColumns, toColumns } from "../kit/columns.ts";
 import type { DrainOrder } from "./drain-order.ts";
 import type { EndpointVerdict } from "./endpoint-state.ts";
 import type { ListenerStatus } from "./figures.ts";
@@ -7,7 +8,7 @@ import type { PeerAddress } from "./wire.ts";
 import type { SnapshotTerms } from "./worker-protocol.ts";
 
 /** The version of all that is written down here. A process that reads another one refuses, and nothing is handed over. */
-export const handoverFormat = 1;
+export const handoverFormat = 2;
 
 /** A wire at rest. Its descriptor crosses beside the rest, in the order in which wires are met in a lot. */
 export type WireState = {
@@ -122,6 +123,19 @@ export type ConnectionState = {
 /** Sessions and connections that cross together. */
 export type Lot = { readonly sessions: readonly SessionState[]; readonly connections: readonly ConnectionState[] };
 
+/** A lot as it crosses: thousands of sessions differ in little. */
+export type PackedLot = { readonly sessions: Columns; readonly connections: Columns };
+
+/** Packs a lot for its way. */
+export function packLot({ sessions, connections }: Lot): PackedLot {
+  return { sessions: toColumns(sessions), connections: toColumns(connections) };
+}
+
+/** A lot that has come. */
+export function unpackLot({ sessions, connections }: PackedLot): Lot {
+  return { sessions: fromColumns<SessionState>(sessions), connections: fromColumns<ConnectionState>(connections) };
+}
+
 /** A bound port; its descriptor crosses beside it. */
 export type ListenerState = Omit<ListenerStatus, "connections">;
 
@@ -138,7 +152,7 @@ export type ToSuccessor =
       readonly listeners: readonly ListenerState[];
     }
   /** The descriptors of its wires come with it. */
-  | { readonly type: "lot"; readonly lot: Lot }
+  | { readonly type: "lot"; readonly lot: PackedLot }
   /** That was all of this round. */
   | { readonly type: "adopt" }
   /** The predecessor has let go of what was adopted. */

@@ -16,8 +16,8 @@ export type DepartureOptions = {
 /** Everything of a gateway that can go to another process at this moment. */
 export class Departure {
   readonly #options: DepartureOptions;
-  #sessions: readonly Session[] = [];
-  #connections: readonly ServerConnection[] = [];
+  #sessions: Session[] = [];
+  #connections: ServerConnection[] = [];
 
   constructor(options: DepartureOptions) {
     this.#options = options;
@@ -29,29 +29,27 @@ export class Departure {
     return { states: found.map(({ state }) => state), descriptors: found.map(({ descriptor }) => descriptor) };
   }
 
-  /** Stops all that can go, and writes it down. `thaw` or `letGo` follows. */
-  freeze(): readonly FrozenLot[] {
+  /** Stops all that can go, and writes it down, a lot at a time: the first can be on its way while the last is made. `thaw` or `letGo` follows. */
+  *freeze(): Generator<FrozenLot, void, void> {
     const packer = new Packer();
-    this.#sessions = [...this.#options.sessions].filter((session) => {
-      if (!session.isMovable) return false;
+    for (const session of this.#options.sessions) {
+      if (!session.isMovable) continue;
       const descriptors: number[] = [];
+      this.#sessions.push(session);
       const state = session.freeze(descriptors);
-      if (descriptors.every((descriptor) => descriptor >= 0)) return packer.add({ session: state, descriptors });
-      session.thaw();
-      return false;
-    });
-    const connections: ServerConnection[] = [];
+      if (descriptors.every((descriptor) => descriptor >= 0)) yield* packer.add({ session: state, descriptors });
+      else this.#sessions.pop()?.thaw();
+    }
     for (const listener of this.#options.listeners.values()) {
       for (const connection of listener.waiting) {
         const frozen = connection.freeze();
         if (frozen === undefined) continue;
-        connections.push(connection);
+        this.#connections.push(connection);
         const state = { ...frozen.state, listener: listener.state.state.name };
-        packer.add({ connection: state, descriptors: [frozen.descriptor] });
+        yield* packer.add({ connection: state, descriptors: [frozen.descriptor] });
       }
     }
-    this.#connections = connections;
-    return packer.lots;
+    yield* packer.rest();
   }
 
   /** Nobody has taken it: everything goes on here. */
@@ -91,24 +89,25 @@ type Piece = { readonly descriptors: readonly number[] } & (
 
 /** Fills lots until the kernel would not take one in one message. */
 class Packer {
-  readonly lots: FrozenLot[] = [];
   #sessions: SessionState[] = [];
   #connections: ConnectionState[] = [];
   #descriptors: number[] = [];
 
-  add(piece: Piece): true {
-    if (this.lots.length === 0 || this.#descriptors.length + piece.descriptors.length > mostDescriptors) this.#begin();
+  /** Puts one more in; a lot that is full before that comes out. */
+  *add(piece: Piece): Generator<FrozenLot, void, void> {
+    if (this.#descriptors.length + piece.descriptors.length > mostDescriptors) yield* this.rest();
     if ("session" in piece) this.#sessions.push(piece.session);
     else this.#connections.push(piece.connection);
     this.#descriptors.push(...piece.descriptors);
-    return true;
   }
 
-  #begin(): void {
+  /** What is left, if anything is. */
+  *rest(): Generator<FrozenLot, void, void> {
+    const lot = { sessions: this.#sessions, connections: this.#connections };
+    const descriptors = this.#descriptors;
     this.#sessions = [];
     this.#connections = [];
     this.#descriptors = [];
-    const lot = { sessions: this.#sessions, connections: this.#connections };
-    this.lots.push({ lot, descriptors: this.#descriptors });
+    if (lot.sessions.length + lot.connections.length > 0) yield { lot, descriptors };
   }
 }

@@ -31,6 +31,8 @@ type AdoptedSession = {
 export class Takeover {
   readonly #options: TakeoverOptions;
   readonly #settings = new Map<string, SessionState["settings"]>();
+  /** Those of a lot are often one object already. */
+  #latest: { readonly given: SessionState["settings"]; readonly shared: SessionState["settings"] } | undefined;
   #sessions: AdoptedSession[] = [];
   #connections: (Adopted & { readonly state: Lot["connections"][number] })[] = [];
 
@@ -111,10 +113,12 @@ export class Takeover {
 
   /** Thousands of sessions have the settings of a few routes. */
   #shared(settings: SessionState["settings"]): SessionState["settings"] {
+    if (this.#latest?.given === settings) return this.#latest.shared;
     const key = JSON.stringify(settings);
-    const known = this.#settings.get(key) ?? settings;
-    this.#settings.set(key, known);
-    return known;
+    const shared = this.#settings.get(key) ?? settings;
+    this.#settings.set(key, shared);
+    this.#latest = { given: settings, shared };
+    return shared;
   }
 }
 

@@ -1,4 +1,4 @@
-import { type FromSuccessor, handoverFormat, type OrderFor, type ToSuccessor } from "../core/handover.ts";
+import { type FromSuccessor, handoverFormat, type OrderFor, type ToSuccessor, unpackLot } from "../core/handover.ts";
 import { workerProtocol } from "../core/worker-protocol.ts";
 import type { Gateway } from "../dataplane/gateway.ts";
 import type { InheritedListener } from "../dataplane/listener-set.ts";
@@ -56,10 +56,10 @@ export class Inheritance {
       case "begin":
         return this.#prepare(message);
       case "lot": {
-        const { sessions, connections } = message.lot;
+        const lot = unpackLot(message.lot);
         // At once: descriptors come in the order of the messages.
-        const descriptors = sessions.length + connections.length === 0 ? [] : receiveDescriptors(socket);
-        this.#adopting = Promise.all([this.#adopting, this.#takeover.adopt(message.lot, descriptors)]);
+        const descriptors = lot.sessions.length + lot.connections.length === 0 ? [] : receiveDescriptors(socket);
+        this.#adopting = Promise.all([this.#adopting, this.#takeover.adopt(lot, descriptors)]);
         return;
       }
       case "adopt":

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
-import { type FromSuccessor, handoverFormat, type ToSuccessor } from "../core/handover.ts";
+import { type FromSuccessor, handoverFormat, packLot, type ToSuccessor } from "../core/handover.ts";
 import { workerProtocol } from "../core/worker-protocol.ts";
-import type { Departure, FrozenLot } from "../dataplane/departure.ts";
+import type { Departure } from "../dataplane/departure.ts";
 import type { Gateway } from "../dataplane/gateway.ts";
 import { sendDescriptors } from "../dataplane/net/descriptor-passing.ts";
 import { sleep, within } from "../kit/sleep.ts";
@@ -68,14 +68,11 @@ export class Succession {
       this.#send({ type: "begin", format, listeners: states, verdicts: gateway.verdicts, ...begin });
       await this.#hear("begun", startMs);
       const frozenAt = performance.now();
-      const lots = await this.#round();
+      const sent = await this.#round();
       await this.#hear("serving", pauseMs);
       const pausedMs = performance.now() - frozenAt;
       gateway.stopAccepting();
-      const sum = (pick: (lot: FrozenLot["lot"]) => readonly unknown[]): number =>
-        lots.reduce((count, { lot }) => count + pick(lot).length, 0);
-      const [sessions, connections] = [sum((lot) => lot.sessions), sum((lot) => lot.connections)];
-      return { pid: this.#child.pid, pausedMs, sessions, connections };
+      return { pid: this.#child.pid, pausedMs, ...sent };
     } catch (error) {
       this.#child.kill("SIGKILL");
       this.#close();
@@ -93,7 +90,7 @@ export class Succession {
         if (exchanges === 0 && connections <= sessions) break;
         if (performance.now() > until) break;
         await sleep(roundMs);
-        if (await this.#round().then((lots) => lots.length > 0)) await this.#hear("serving", pauseMs);
+        if (!isNothing(await this.#round())) await this.#hear("serving", pauseMs);
       }
     } catch {
       // What is left ends here.
@@ -104,14 +101,16 @@ export class Succession {
   }
 
   /** One round: everything stops, crosses, and goes on there. */
-  async #round(): Promise<readonly FrozenLot[]> {
-    const lots = this.#departure.freeze();
+  async #round(): Promise<Sent> {
+    const sent: Sent = { sessions: 0, connections: 0 };
     try {
-      for (const { lot, descriptors } of lots) {
+      for (const { lot, descriptors } of this.#departure.freeze()) {
         if (descriptors.length > 0) sendDescriptors(this.#socket, descriptors);
-        this.#send({ type: "lot", lot });
+        this.#send({ type: "lot", lot: packLot(lot) });
+        sent.sessions += lot.sessions.length;
+        sent.connections += lot.connections.length;
       }
-      if (lots.length === 0 && this.#isFollowing) return lots;
+      if (isNothing(sent) && this.#isFollowing) return sent;
       this.#send({ type: "adopt" });
       await this.#hear("adopted", pauseMs);
     } catch (error) {
@@ -122,7 +121,7 @@ export class Succession {
     // From here on there is no way back: only one process may ever read on.
     this.#send({ type: "go", orders: this.#departure.orders });
     this.#departure.letGo();
-    return lots;
+    return sent;
   }
 
   /** The first round also hands over the ports. */
@@ -153,6 +152,13 @@ export class Succession {
       // It was closed with the process.
     }
   }
+}
+
+/** What has crossed in one round. */
+type Sent = { sessions: number; connections: number };
+
+function isNothing({ sessions, connections }: Sent): boolean {
+  return sessions + connections === 0;
 }
 
 /** Throws if the successor would not understand what it is told, or would not be understood. */
