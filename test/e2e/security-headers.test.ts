@@ -184,7 +184,7 @@ describe("S10: hop-by-hop headers of a 101 stay here", () => {
       await connection.request();
       connection.write(`HTTP/1.1 401 Unauthorized\r\n${lines}WWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n`);
     });
-    await using gateway = GatewayFixture.open({ to: [backend] });
+    await using gateway = GatewayFixture.open({ to: [backend], isHttp1: true });
     for (const make of [request, handshake]) {
       await using client = await gateway.connect();
       client.write(make());
@@ -225,7 +225,9 @@ describe("AC-22.1: subprotocols are negotiated end to end", () => {
       expect(response.status).toBe(status);
       expect(header(response, "sec-websocket-protocol")).toBe(chosen);
       const [seen] = backend.requests;
-      const arrived = seen?.headers.filter(([name]) => name === "Sec-WebSocket-Protocol").map(([, value]) => value);
+      const arrived = seen?.headers
+        .filter(([name]) => name.toLowerCase() === "sec-websocket-protocol")
+        .map(([, value]) => value);
       expect(arrived).toEqual([...offers]);
       if (status === 502) expect(errorCode(response)).toBe("upstream_bad_handshake");
     });

@@ -81,10 +81,12 @@ export class Http2Bridge {
 
   #ask(socket: net.Socket, head: string, rest: Buffer): void {
     const [line = "", ...lines] = head.split("\r\n");
-    const fields: Record<string, string> = {};
+    const fields: Record<string, string | string[]> = {};
     for (const one of lines) {
       const colon = one.indexOf(":");
-      fields[one.slice(0, colon).toLowerCase()] = one.slice(colon + 1).trim();
+      const [name, value] = [one.slice(0, colon).toLowerCase(), one.slice(colon + 1).trim()];
+      const before = fields[name];
+      fields[name] = before === undefined ? value : [before, value].flat();
     }
     const { host, connection: _, upgrade, "sec-websocket-key": key = "", ...others } = fields;
     const [method = "", path = ""] = line.split(" ");
@@ -100,7 +102,9 @@ export class Http2Bridge {
       },
       { endStream: !isHandshake },
     );
-    stream.on("response", (headers) => answer(socket, stream, { headers, accept: acceptFor(key), isHandshake }));
+    stream.on("response", (headers) =>
+      answer(socket, stream, { headers, accept: acceptFor(String(key)), isHandshake }),
+    );
     stream.on("error", () => {});
     stream.on("close", () => (stream.rstCode === 0 ? socket.end() : socket.resetAndDestroy()));
     if (!isHandshake) return;
