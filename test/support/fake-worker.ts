@@ -62,7 +62,7 @@ export class FakeWorker implements WorkerProcess {
     else if (message.type === "prepare") this.#prepare(message.snapshot, behaviour);
     else if (message.type === "commit") this.#reply(applied({ ...this.#prepared, revision: message.revision }));
     else if (message.type === "abandon" || message.type === "terms" || message.type === "endpoints") return;
-    else if (message.type === "drains") return;
+    else if (message.type === "drains" || message.type === "challenges") return;
     else if (message.type === "ask") this.#reply(behaviour.onAsk?.(message.question, message.id));
     else if (behaviour.onDrain !== undefined) behaviour.onDrain(this);
     else {
