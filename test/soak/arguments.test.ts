@@ -12,7 +12,7 @@ test("time, plays of the matrix and the seed can be chosen", () => {
 
 test("upgrades under load have options of their own", () => {
   const options = parseArguments(["--upgrade", "--sessions", "10000", "--workers", "2"]);
-  expect(options).toEqual({ sessions: 10_000, upgrades: 5, handshakes: 100, workers: 2, faults: 0 });
+  expect(options).toEqual({ sessions: 10_000, every: 1, upgrades: 5, handshakes: 100, workers: 2, faults: 0 });
   expect(isUpgradeSoak(options)).toBe(true);
   expect(isUpgradeSoak(parseArguments([]))).toBe(false);
 });

@@ -85,10 +85,10 @@ export class UpgradeSoak {
     }
   }
 
-  /** Every session says something once a second, and visitors come and go. */
+  /** Every session says something in its turn, and visitors come and go. */
   #beat(): void {
-    const { sessions, handshakes } = this.#options;
-    for (let count = 0; count < sessions / beats; count++) this.#clients[this.#next++ % sessions]?.send();
+    const { sessions, every, handshakes } = this.#options;
+    for (let count = 0; count < sessions / every / beats; count++) this.#clients[this.#next++ % sessions]?.send();
     for (const visitor of this.#visitors) {
       if (!visitor.isIdle) continue;
       visitor.leave();
