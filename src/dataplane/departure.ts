@@ -8,6 +8,7 @@ import type { SessionRegistry } from "./session-registry.ts";
 /** What crosses at once: states, and the descriptors of their wires in the same order. */
 export type FrozenLot = { readonly lot: Lot; readonly descriptors: readonly number[] };
 
+/** What a gateway has open. */
 export type DepartureOptions = {
   readonly sessions: SessionRegistry;
   readonly listeners: ReadonlyMap<string, Listener>;

@@ -28,6 +28,7 @@ import { Session, type SessionIdentity, type SessionObserver } from "./relay/ses
 import { formatPeer } from "./request-identity.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
+/** What exchanges are answered with, and who hears of them. */
 export type ExchangeDeskOptions = {
   readonly wheel: TimerWheel;
   readonly sessions: SessionRegistry;

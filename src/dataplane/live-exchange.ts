@@ -33,6 +33,7 @@ export interface ExchangeObserver {
   onTunnel(exchange: LiveExchange, reply: TunnelReply, legs: { client: Wire; early: Parking }): void;
 }
 
+/** What an exchange came with, and what it belongs to. */
 export type LiveExchangeOptions = {
   readonly incoming: Incoming;
   readonly listener: ListenerFacts;

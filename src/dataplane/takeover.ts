@@ -8,6 +8,7 @@ import type { Descriptors } from "./net/descriptors.ts";
 import type { WireKeeper } from "./net/socket-wire.ts";
 import { Session, type SessionOptions } from "./relay/session.ts";
 
+/** What goes on in this process, and who hears of it. */
 export type TakeoverOptions = {
   readonly descriptors: Descriptors;
   readonly onFault: (error: unknown) => void;

@@ -10,6 +10,7 @@ const socket = 3;
 
 type Begin = Extract<ToSuccessor, { type: "begin" }>;
 
+/** Who takes over, and who hears of it. */
 export type InheritanceOptions = {
   readonly gateway: Gateway;
   /** What the predecessor was told by the control process; called before anything is taken over. */

@@ -13,6 +13,7 @@ const pauseMs = 10_000;
 const roundMs = 25;
 const exchangeMs = 30_000;
 
+/** What is handed over, and to which program. */
 export type SuccessionOptions = {
   /** The command line of the successor. */
   readonly command: readonly string[];

@@ -24,6 +24,7 @@ const usualPace: RenewalPace = {
 /** A file that is not due is read again after this long, since somebody may have removed it (ms). */
 const rereadMs = minuteMs;
 
+/** Which certificates are wanted, and who shows the answers to challenges. */
 export type RenewalsOptions = {
   readonly log: EventLog;
   /** What is wanted, by the configuration in force. */

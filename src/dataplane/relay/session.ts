@@ -9,6 +9,7 @@ import { Leg, type LegOwner } from "./leg.ts";
 
 export type { SessionIdentity };
 
+/** What a session is made of, and who hears of it. */
 export type SessionOptions = {
   readonly identity: SessionIdentity;
   /** The route it was opened with: timeouts, pings and close codes are read from here for as long as it lives. */
