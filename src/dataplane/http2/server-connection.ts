@@ -5,12 +5,10 @@ import type { Receiver, Wire } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { FloodGuard } from "./flood-guard.ts";
-import { FrameOutput } from "./frame-output.ts";
-import { FrameReader } from "./frame-reader.ts";
+import type { FrameOutput } from "./frame-output.ts";
 import {
   ConnectionFault,
   errorCode,
-  flag,
   frameType,
   goAwayFrame,
   headerFrames,
@@ -24,13 +22,13 @@ import {
   settingsFrame,
 } from "./frames.ts";
 import { encodeHeaders } from "./header-encoder.ts";
-import { type Fields, HeaderIntake, withoutPadding } from "./header-intake.ts";
+import type { Fields } from "./header-intake.ts";
 import type { BlockKind, MessageFields } from "./message-fields.ts";
-import { readSettings } from "./peer-settings.ts";
+import { Multiplex, type MultiplexOwner, protocolError } from "./multiplex.ts";
 import { readRequest, type StreamRequest } from "./request-head.ts";
 import { type Stream, streamWindow } from "./stream.ts";
 import { type ExchangeParts, StreamExchange } from "./stream-exchange.ts";
-import { StreamSet } from "./stream-set.ts";
+import type { StreamSet } from "./stream-set.ts";
 
 /** A connection over HTTP/2, and what it belongs to. */
 export type Http2Options = {
@@ -51,12 +49,11 @@ const goAwayMs = 1000;
 const lingerMs = 2000;
 
 /** One HTTP/2 connection of a client (RFC 9113): its frames, its streams, and the limits on both. */
-export class Http2Connection implements Receiver, DeadlineOwner {
+export class Http2Connection implements Receiver, DeadlineOwner, MultiplexOwner {
   readonly #options: Http2Options;
   readonly #deadline: Deadline;
-  readonly #reader = new FrameReader();
-  readonly #intake: HeaderIntake;
   readonly #guard: FloodGuard;
+  readonly #multiplex: Multiplex;
   readonly #output: FrameOutput;
   readonly #streams: StreamSet;
   readonly #parts: ExchangeParts;
@@ -72,13 +69,9 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     this.#options = options;
     this.#deadline = new Deadline(wheel, this);
     this.#guard = new FloodGuard(settings.http2, () => wheel.clock());
-    this.#intake = new HeaderIntake({
-      limits: settings.limits,
-      guard: this.#guard,
-      kindOf: (stream) => this.#kindOf(stream),
-    });
-    this.#output = new FrameOutput(wire);
-    this.#streams = new StreamSet(wire, this.#output, () => this.#onEmpty());
+    this.#multiplex = new Multiplex({ wire, owner: this, guard: this.#guard, limits: settings.limits });
+    this.#output = this.#multiplex.output;
+    this.#streams = this.#multiplex.streams;
     this.#parts = {
       host,
       wheel,
@@ -127,11 +120,9 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     if (this.#state === "over") return;
     this.#output.begin();
     try {
-      this.#reader.add(bytes);
+      this.#multiplex.reader.add(bytes);
       if (this.#state === "preface" && !this.#readPreface()) return;
-      while (!this.#isOver && this.#reader.next()) this.#onFrame();
-      this.#output.check();
-      this.#streams.acknowledge();
+      this.#multiplex.readFrames();
     } catch (error) {
       if (!(error instanceof ConnectionFault)) throw error;
       this.#break(error);
@@ -153,8 +144,8 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     this.#deadline[Symbol.dispose]();
   }
 
-  /** A function, because a frame may have ended it since the last look. */
-  get #isOver(): boolean {
+  /** Its frames ask after each one. */
+  get isOver(): boolean {
     return this.#state === "over";
   }
 
@@ -163,111 +154,43 @@ export class Http2Connection implements Receiver, DeadlineOwner {
   }
 
   #readPreface(): boolean {
-    const bytes = this.#reader.take(preface.length);
+    const bytes = this.#multiplex.reader.take(preface.length);
     if (bytes === undefined) return false;
     if (!bytes.equals(preface)) throw protocolError("the connection does not begin as HTTP/2 does");
     this.#state = "settings";
     return true;
   }
 
-  #onFrame(): void {
-    const { type, stream } = this.#reader;
-    if (this.#state === "settings" && type !== frameType.settings) throw protocolError("SETTINGS has to come first");
-    this.#state = "open";
-    this.#intake.check(this.#reader);
-    try {
-      this.#dispatch();
-    } catch (error) {
-      if (error instanceof ConnectionFault) throw error;
-      this.#breakStream(stream, error);
-    }
+  /** A fault of the client, or, if it is no StreamFault, of ours. */
+  onStreamFault(thrown: unknown): void {
+    if (thrown instanceof StreamFault) this.#guard.onReset();
+    else this.#options.host.onFault(thrown);
   }
 
-  /** A fault of one stream, or, if it is no fault of the client, of ours. */
-  #breakStream(id: number, thrown: unknown): void {
-    const isOurs = !(thrown instanceof StreamFault);
-    if (isOurs) this.#options.host.onFault(thrown);
-    else this.#guard.onReset();
-    const code = thrown instanceof StreamFault ? thrown.code : errorCode.internal;
-    const stream = this.#streams.get(id);
-    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-    this.#output.send(numberFrame(frameType.reset, id, code));
-    stream?.onGone(cause);
-    if (this.#streams.size === 0) this.#onEmpty();
+  onBlockBegun(): void {
+    if (this.#goodbye === "none") this.#deadline.set(this.#headMs);
   }
 
-  #dispatch(): void {
-    const { type, stream, payload } = this.#reader;
-    switch (type) {
-      case frameType.data:
-        return this.#onData();
-      case frameType.headers:
-      case frameType.continuation: {
-        const fields = this.#intake.take(this.#reader);
-        if (fields !== undefined) this.#onFields(fields);
-        else if (type === frameType.headers && this.#goodbye === "none") this.#deadline.set(this.#headMs);
-        return;
-      }
-      case frameType.reset:
-        return this.#onReset();
-      case frameType.settings:
-        return this.#onSettings();
-      case frameType.ping:
-        return this.#onPing();
-      case frameType.goAway:
-        if (stream !== 0) throw protocolError("GOAWAY on a stream");
-        return this.retire();
-      case frameType.windowUpdate:
-        return this.#onWindowUpdate();
-      case frameType.pushPromise:
-        throw protocolError("a client cannot push");
-      case frameType.priority:
-        if (payload.length !== 5) throw new StreamFault(errorCode.frameSize, "PRIORITY has five bytes");
-        return this.#guard.onIdleTalk();
-      default:
-        return this.#guard.onIdleTalk();
-    }
+  onBlock(): void {
+    if (this.#goodbye === "none") this.#deadline.clear();
   }
 
-  #onData(): void {
-    const { stream: id, payload, flags } = this.#reader;
-    if (this.#isUnknown(id)) throw protocolError("DATA on a stream that was never opened");
-    const isLast = (flags & flag.endStream) !== 0;
-    const content = withoutPadding(this.#reader);
-    if (content.length === 0 && !isLast) this.#guard.onIdleTalk();
-    this.#streams.received(payload.length);
-    // One that is gone was reset by us, or is over for both; what was under way is no news.
-    this.#streams.get(id)?.onData(content, payload.length, isLast);
-  }
-
-  #isUnknown(id: number): boolean {
+  isUnknown(id: number): boolean {
     return id === 0 || id % 2 === 0 || id > this.#lastStream;
   }
 
-  #kindOf(id: number): BlockKind {
+  kindOf(id: number): BlockKind {
     if (id % 2 === 0) throw protocolError("HEADERS on a stream that clients cannot open");
     return id <= this.#lastStream ? "trailers" : "request";
   }
 
-  /** What HEADERS and CONTINUATION have come to. */
-  #onFields({ id, fields, isLast, kind }: Fields): void {
-    if (this.#goodbye === "none") this.#deadline.clear();
-    if (kind === "trailers") return this.#onTrailers(this.#streams.get(id), fields, isLast);
+  onHead({ id, fields, isLast }: Fields): void {
     this.#lastStream = id;
     if (this.#goodbye === "said") return;
     if (this.#streams.size < this.#options.settings.http2.streams) return this.#begin(id, fields, isLast);
     this.#options.onLimit("streams");
     this.#guard.onReset();
     this.#output.send(numberFrame(frameType.reset, id, errorCode.refusedStream));
-  }
-
-  #onTrailers(stream: Stream | undefined, fields: MessageFields, isLast: boolean): void {
-    // Those of a stream that was reset were under way.
-    if (stream === undefined) return this.#guard.onIdleTalk();
-    fields.check();
-    if (!isLast || stream.hasPeerEnded) throw new StreamFault(errorCode.protocol, "trailers have to be the end");
-    if (fields.headers.length > 0 && !fields.isTooLarge) stream.trailers = fields.headers;
-    stream.onPeerEnd();
   }
 
   #begin(id: number, fields: MessageFields, isWhole: boolean): void {
@@ -298,59 +221,27 @@ export class Http2Connection implements Receiver, DeadlineOwner {
       this.#output.sendData(id, content, true);
     else this.#output.send(numberFrame(frameType.reset, id, errorCode.protocol));
     if (!isWhole) this.#output.send(numberFrame(frameType.reset, id, errorCode.none));
-    if (this.#streams.size === 0) this.#onEmpty();
+    if (this.#streams.size === 0) this.onEmpty();
   }
 
-  #onReset(): void {
-    const { stream: id, payload } = this.#reader;
-    if (payload.length !== 4) throw new ConnectionFault(errorCode.frameSize, "RST_STREAM has four bytes");
-    if (this.#isUnknown(id)) throw protocolError("RST_STREAM for a stream that was never opened");
-    const stream = this.#streams.get(id);
-    if (stream === undefined) return this.#guard.onIdleTalk();
+  onReset(stream: Stream, code: number): void {
     this.#guard.onReset();
-    stream.onGone(new Error(`the client reset its stream (code ${payload.readUInt32BE(0)})`));
+    stream.onGone(new Error(`the client reset its stream (code ${code})`));
   }
 
-  #onSettings(): void {
-    const { stream, flags, payload } = this.#reader;
-    if (stream !== 0) throw protocolError("SETTINGS on a stream");
-    this.#guard.onIdleTalk();
-    if ((flags & flag.ack) !== 0) {
-      if (payload.length > 0) throw new ConnectionFault(errorCode.frameSize, "an acknowledgement holds settings");
-      return;
-    }
-    const { firstWindow } = readSettings(payload);
-    if (firstWindow !== undefined) this.#streams.setFirstWindow(firstWindow);
-    this.#output.send(makeFrame({ type: frameType.settings, flags: flag.ack, stream: 0 }, new Uint8Array(0)));
-    this.#streams.pump();
+  onSettings(): void {
+    this.#state = "open";
   }
 
-  #onPing(): void {
-    const { stream, flags, payload } = this.#reader;
-    if (stream !== 0) throw protocolError("PING on a stream");
-    if (payload.length !== 8) throw new ConnectionFault(errorCode.frameSize, "PING has eight bytes");
-    if ((flags & flag.ack) === 0) {
-      this.#guard.onIdleTalk();
-      return this.#output.send(makeFrame({ type: frameType.ping, flags: flag.ack, stream: 0 }, payload));
-    }
+  onPong(payload: Buffer): void {
     if (this.#goodbye === "asked" && payload.equals(goodbyeMark)) this.#sayGoodbye();
   }
 
-  #onWindowUpdate(): void {
-    const { stream: id, payload } = this.#reader;
-    if (payload.length !== 4) throw new ConnectionFault(errorCode.frameSize, "WINDOW_UPDATE has four bytes");
-    const count = payload.readUInt32BE(0) & 0x7fffffff;
-    if (id !== 0 && this.#isUnknown(id)) throw protocolError("WINDOW_UPDATE for a stream that was never opened");
-    if (count === 0) {
-      if (id === 0) throw protocolError("a window grows by nothing");
-      throw new StreamFault(errorCode.protocol, "a window grows by nothing");
-    }
-    if (id === 0) this.#output.widen(count);
-    else this.#streams.get(id)?.widen(count);
-    this.#streams.pump();
+  onGoAway(): void {
+    this.retire();
   }
 
-  #onEmpty(): void {
+  onEmpty(): void {
     if (this.#goodbye === "said") this.#leave(errorCode.none, "");
     else if (this.#goodbye === "none") this.#deadline.set(this.#options.settings.timeouts.keepAliveMs);
   }
@@ -359,13 +250,13 @@ export class Http2Connection implements Receiver, DeadlineOwner {
     this.#goodbye = "said";
     this.#output.send(goAwayFrame(this.#lastStream, errorCode.none, ""));
     this.#deadline.clear();
-    if (this.#streams.size === 0) this.#onEmpty();
+    if (this.#streams.size === 0) this.onEmpty();
   }
 
   onTooLate(): void {
     if (this.#state === "over") return this.#options.wire.destroy();
     if (this.#goodbye === "asked") return this.#sayGoodbye();
-    if (this.#state === "preface" || this.#intake.isInside) return this.#close();
+    if (this.#state === "preface" || this.#multiplex.isInsideBlock) return this.#close();
     this.retire();
   }
 
@@ -411,7 +302,3 @@ export class Http2Connection implements Receiver, DeadlineOwner {
 }
 
 const goodbyeMark = Buffer.from("causeway");
-
-function protocolError(says: string): ConnectionFault {
-  return new ConnectionFault(errorCode.protocol, says);
-}

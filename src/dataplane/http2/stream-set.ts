@@ -64,7 +64,11 @@ export class StreamSet implements StreamOwner {
 
   /** SETTINGS_INITIAL_WINDOW_SIZE also holds for streams that are open (RFC 9113 §6.9.2). */
   setFirstWindow(size: number): void {
-    for (const stream of this.#streams.values()) stream.widen(size - this.#firstWindow);
+    for (const stream of this.#streams.values()) {
+      if (!stream.mayWiden(size - this.#firstWindow))
+        throw new ConnectionFault(errorCode.flowControl, "the window of a stream is too large");
+      stream.widen(size - this.#firstWindow);
+    }
     this.#firstWindow = size;
   }
 
@@ -93,6 +97,11 @@ export class StreamSet implements StreamOwner {
       }
     }
     this.#output.finish();
+  }
+
+  /** Streams above this one are not looked at by the peer. */
+  closeAbove(last: number, error: Error): void {
+    for (const stream of [...this.#streams.values()]) if (stream.id > last) stream.onGone(error);
   }
 
   /** The connection is gone, and every stream with it. */

@@ -3,7 +3,7 @@ import { type PeerAddress, type Receiver, silentReceiver, type Wire, type WireSe
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { errorCode, frameType, headerFrames, maxPayload, maxWindow, numberFrame, StreamFault } from "./frames.ts";
 
-/** What a client may send on one stream before it is read (bytes). */
+/** What a peer may send on one stream before it is read (bytes). */
 export const streamWindow = 131_072;
 
 /** The connection, as its streams see it. */
@@ -72,7 +72,7 @@ export class Stream implements Wire {
     return this.#isPaused;
   }
 
-  /** True once the client has ended its direction. */
+  /** True once the peer has ended its direction. */
   get hasPeerEnded(): boolean {
     return this.#hasPeerEnded;
   }
@@ -147,7 +147,7 @@ export class Stream implements Wire {
     else this.#credit();
   }
 
-  /** The client has ended its direction. */
+  /** The peer has ended its direction. */
   onPeerEnd(): void {
     if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
@@ -155,7 +155,7 @@ export class Stream implements Wire {
     if (this.#incoming === undefined || this.#incoming.bytes === 0) this.#tellEnd();
   }
 
-  /** The stream ends without anything being sent: the client has reset it, or its connection is gone. */
+  /** The stream ends without anything being sent: the peer has reset it, or its connection is gone. */
   onGone(error: Error | undefined): void {
     if (this.#isClosed) return;
     const wasOver = this.#hasEnded && this.#hasPeerEnded;
@@ -164,10 +164,22 @@ export class Stream implements Wire {
     this.#finish(error);
   }
 
-  /** The client takes so many bytes more. Throws a StreamFault. */
+  /** False if so many bytes more would be more than a window can have. */
+  mayWiden(count: number): boolean {
+    return this.#sendWindow + count <= maxWindow;
+  }
+
+  /** The peer takes nothing more, and what it has sent is whole (RFC 9113 §8.1). */
+  onUnwanted(): void {
+    this.#outgoing = undefined;
+    this.#isEnding = true;
+    if (!this.#hasEnded) this.#ended();
+  }
+
+  /** The peer takes so many bytes more. Throws a StreamFault. */
   widen(count: number): void {
     this.#sendWindow += count;
-    if (this.#sendWindow > maxWindow) throw new StreamFault(errorCode.flowControl, "a window is too large");
+    if (!this.mayWiden(0)) throw new StreamFault(errorCode.flowControl, "a window is too large");
     if (this.queued > 0) this.#owner.await(this);
   }
 
