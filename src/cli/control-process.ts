@@ -53,7 +53,7 @@ export type ControlOptions = {
 /** The first configuration could not be put into force. */
 export type ControlRefusal = { readonly errors: readonly Issue[]; readonly issues: readonly Issue[] };
 
-/** Everything that runs beside the traffic, wired together: sources, reconciler, worker, admin API and log. */
+/** Everything that runs beside the traffic, wired together: sources, reconciler, workers, admin API and log. */
 export class ControlProcess implements AsyncDisposable {
   readonly log: Log;
   readonly #options: ControlOptions;
