@@ -6,6 +6,13 @@ import { markPlain, testAuthority } from "./test-certificates.ts";
 /** The same tests can be run over HTTP/2, in the clear (`h2c`) or over TLS (`h2`). */
 export const isOverHttp2 = /^h2c?$/.test(process.env.CAUSEWAY_TEST_OVER ?? "");
 
+let isHttp1Meant = false;
+
+/** Whether gateways are to be spoken to without a bridge from now on. */
+export function meanHttp1(isMeant: boolean): void {
+  isHttp1Meant = isMeant;
+}
+
 const bridges = new Map<number, Promise<Http2Bridge>>();
 
 /** Where clients of the tests connect to get to this port of 127.0.0.1: to a bridge, if it is a gateway's and tests run over HTTP/2. */
@@ -16,6 +23,7 @@ export async function wayTo(port: number): Promise<number> {
 
 /** From now on clients of the tests take a bridge to the gateway at this port. */
 export function openBridge(port: number, how: { readonly isSecure: boolean }): void {
+  if (isHttp1Meant) return;
   bridges.set(port, Http2Bridge.open(port, how));
 }
 
