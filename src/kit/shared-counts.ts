@@ -1,5 +1,5 @@
-import { hashText } from "./hash.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import { hashPair } from "./text-hash.ts";
 
 /** How far from its home an entry may stand. */
 const windowSize = 16;
@@ -20,7 +20,7 @@ export class SharedCounts {
 
   /** The count of a key, which begins at 0 for this process; ask only once for each key. */
   of(key: string): SharedCount {
-    const { high, low } = hashText(key, this.#memory.seed);
+    const { high, low } = hashPair(key, this.#memory.seed);
     // 0 marks an entry of nobody.
     return new SharedCount(this.#memory, { word: high | 0 || 1, home: low });
   }

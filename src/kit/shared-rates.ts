@@ -1,5 +1,5 @@
-import { hashText } from "./hash.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import { hashPair } from "./text-hash.ts";
 import type { BucketRate } from "./token-bucket.ts";
 
 /** Buckets that a key may have, next to each other. */
@@ -65,7 +65,7 @@ export class SharedRates {
   }
 
   #place(key: string): Place {
-    const { high, low } = hashText(key, this.#memory.seed);
+    const { high, low } = hashPair(key, this.#memory.seed);
     const sets = this.#memory.shape.buckets / ways;
     return { check: (high % 1_048_575) + 1, first: (low % sets) * ways };
   }
