@@ -22,10 +22,11 @@ function parseOrderedName(name: string): string | Misread {
   return host;
 }
 
-/** The file of a certificate within its folder: other names, another file. */
+/** The file of a certificate within its folder: the same names in another order are the same file. */
 export function orderedFile(names: readonly string[]): string {
-  const [first = ""] = names;
+  const sorted = names.toSorted();
+  const [first = ""] = sorted;
   if (names.length === 1) return `${first}.pem`;
-  const hash = createHash("sha256").update(names.toSorted().join("\n")).digest("hex").slice(0, 8);
+  const hash = createHash("sha256").update(sorted.join("\n")).digest("hex").slice(0, 8);
   return `${first}-${hash}.pem`;
 }
