@@ -184,7 +184,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     const { sessions, figures } = this.#options;
     const { identity } = session;
     sessions.remove(session);
-    const durationMs = Date.now() - identity.openedAt;
+    const durationMs = session.ageMs;
     figures.of(identity.route).countClose(end, durationMs);
     this.#options.onSessionEnd(session, end, durationMs);
     if (this.#isRecording) this.#recordClose(session, end, durationMs);

@@ -114,6 +114,22 @@ test("a connection between two requests, and half a head, are taken over", async
   half.end();
 });
 
+test("a session is as old as it is, whoever has it", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(yaml(app));
+  const peer = await WsPeer.open(portOf(gateway), { path: "/live" });
+  const openedAt = performance.now();
+  await upgrade(gateway);
+  const oldMs = performance.now() - openedAt;
+  await upgrade(gateway);
+  peer.socket.close(1000);
+  await until(() => gateway.lines.some(({ kind }) => kind === "session-close"));
+  const line = gateway.lines.find(({ kind }) => kind === "session-close");
+  // It changes hands in a fraction of the time that a new process takes to start.
+  expect(line?.durationMs).toBeGreaterThan(oldMs);
+  expect(line?.durationMs).toBeLessThan(performance.now() - openedAt + 50);
+});
+
 test("a reader that was slow gets everything from the process that takes over", async () => {
   const size = 20_000_000;
   const sent = new Bun.CryptoHasher("sha1");

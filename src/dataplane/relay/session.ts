@@ -90,7 +90,7 @@ export class Session extends Timed implements LegOwner {
       state: state?.upstream,
     });
     Leg.join(this.client, this.upstream);
-    this.#openedAt = wheel.now - (state?.openedAgo ?? 0);
+    this.#openedAt = wheel.clock() - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
   }
 
@@ -161,6 +161,11 @@ export class Session extends Timed implements LegOwner {
     this.#closeTimerArmedAt = this.#wheel.now - state.closeTimerAgo;
   }
 
+  /** How long it has been open (ms), by a clock that nobody sets; without the moments in which it changed hands. */
+  get ageMs(): number {
+    return this.#wheel.clock() - this.#openedAt;
+  }
+
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }
@@ -204,7 +209,7 @@ export class Session extends Timed implements LegOwner {
       path: question < 0 ? identity.target : identity.target.slice(0, question),
       ...(identity.protocol === undefined ? {} : { protocol: identity.protocol }),
       openedAt: identity.openedAt,
-      lastActivityAt: Math.round(identity.openedAt + (lastActivity - this.#openedAt)),
+      lastActivityAt: Math.round(identity.openedAt + Math.max(0, lastActivity - this.#openedAt)),
       revision: identity.revision,
       fromClient: trafficOf(client),
       fromUpstream: trafficOf(upstream),
