@@ -2,7 +2,7 @@ import { type BucketRate, TokenBucket } from "../../kit/token-bucket.ts";
 import { ConnectionFault, errorCode } from "./frames.ts";
 
 /** Frames that ask for nothing (PING, SETTINGS, PRIORITY, empty DATA, unknown ones): far more than any client sends. */
-const idleTalk: BucketRate = { rate: 100, burst: 500 };
+const usualTalk: BucketRate = { rate: 100, burst: 500 };
 /** CONTINUATION frames of one header block. */
 const maxContinuations = 32;
 
@@ -11,16 +11,25 @@ type Flood = { readonly says: string; readonly limit: string };
 const resetFlood: Flood = { says: "the client resets too many streams", limit: "resets" };
 const idleFlood: Flood = { says: "the peer sends too many frames that ask for nothing", limit: "idle_frames" };
 
-/** Counts what costs a client little and the gateway more, and breaks the connection of one that does it on purpose. */
+/** How often a peer may do what costs it little; `idleTalk` is the usual one unless it is given. */
+export type FloodLimits = {
+  readonly streams: number;
+  readonly resetsPerSecond: number;
+  readonly idleTalk?: BucketRate;
+};
+
+/** Counts what costs a peer little and the gateway more, and breaks the connection of one that does it on purpose. */
 export class FloodGuard {
   readonly #clock: () => number;
   readonly #resets: BucketRate;
+  readonly #idleTalk: BucketRate;
   readonly #reset = new TokenBucket();
   readonly #talk = new TokenBucket();
   #continuations = 0;
 
   /** At once a client may abort all its streams beside what it may every second. */
-  constructor(limits: { readonly streams: number; readonly resetsPerSecond: number }, clock: () => number) {
+  constructor(limits: FloodLimits, clock: () => number) {
+    this.#idleTalk = limits.idleTalk ?? usualTalk;
     this.#resets = { rate: limits.resetsPerSecond, burst: limits.resetsPerSecond + limits.streams };
     this.#clock = clock;
   }
@@ -31,7 +40,7 @@ export class FloodGuard {
   }
 
   onIdleTalk(): void {
-    this.#count(this.#talk, idleTalk, idleFlood);
+    this.#count(this.#talk, this.#idleTalk, idleFlood);
   }
 
   onHeaders(): void {

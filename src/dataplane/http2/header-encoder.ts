@@ -1,4 +1,5 @@
 import type { HeaderList } from "../../core/headers.ts";
+import type { StreamedRequest } from "../../core/shared-connection.ts";
 import { staticIndexes, statusIndexes } from "./header-table.ts";
 
 /** Fields that must not appear in HTTP/2 (RFC 9113 §8.2.2). */
@@ -17,13 +18,23 @@ const neverIndexed = 0x10;
  * the same whenever it is sent, and costs no memory that lasts.
  */
 export function encodeHeaders(headers: HeaderList, status?: number): Buffer {
-  const { keys, values } = headers;
   const writer = new BlockWriter();
   if (status !== undefined) writer.status(status);
-  for (let at = 0; at < keys.length; at++) {
-    const key = keys[at] as string;
-    if (!forbidden.has(key)) writer.field(key, values[at] as string);
-  }
+  writer.fields(headers);
+  return writer.finish();
+}
+
+/** The header block of a request; `emptiesTable` says first that the peer's table stays empty (RFC 7541 §4.2). */
+export function encodeRequest(request: StreamedRequest, how: { readonly emptiesTable: boolean }): Buffer {
+  const { method, scheme, authority, path, isHandshake, headers } = request;
+  const writer = new BlockWriter();
+  if (how.emptiesTable) writer.emptyTable();
+  writer.field(":method", method);
+  if (isHandshake) writer.field(":protocol", "websocket");
+  writer.field(":scheme", scheme);
+  writer.field(":authority", authority);
+  writer.field(":path", path);
+  writer.fields(headers);
   return writer.finish();
 }
 
@@ -36,6 +47,17 @@ class BlockWriter {
     if (index === undefined) return this.field(":status", String(status));
     this.#reserve(1);
     this.#bytes[this.#size++] = 0x80 | index;
+  }
+
+  emptyTable(): void {
+    this.#bytes[this.#size++] = 0x20;
+  }
+
+  fields({ keys, values }: HeaderList): void {
+    for (let at = 0; at < keys.length; at++) {
+      const key = keys[at] as string;
+      if (!forbidden.has(key) || (key === "te" && values[at] === "trailers")) this.field(key, values[at] as string);
+    }
   }
 
   field(key: string, value: string): void {
