@@ -9,7 +9,7 @@ import { until } from "../../../test/support/until.ts";
 import { type AcmeChallenge, challengePath } from "../../core/acme-challenge.ts";
 import type { AcmeSettings } from "../../core/acme-settings.ts";
 import { issueCertificate } from "../../kit/issue-certificate.ts";
-import { keepPair } from "./certificate-folder.ts";
+import { keepPair, periodOf } from "./certificate-folder.ts";
 import { Renewals } from "./renewals.ts";
 
 const dayMs = 86_400_000;
@@ -47,8 +47,8 @@ function open(more: { server?: Partial<AcmeServerSettings>; pace?: Partial<typeo
     folder,
     certificates: [{ names: ["a.test", "www.a.test"], file }],
   };
-  const log: { readonly event: string; readonly says: string }[] = [];
-  const write = (event: string, says: string) => log.push({ event, says });
+  const log: { readonly event: string; readonly says: string; readonly at: number }[] = [];
+  const write = (event: string, says: string) => log.push({ event, says, at: Date.now() });
   const wanted: { settings: AcmeSettings | undefined } = { settings };
   const start = () => {
     const stopping = new AbortController();
@@ -114,15 +114,16 @@ test("who starts again finds what is there, and asks nobody", async () => {
 });
 
 test("a certificate is renewed once it has lived two thirds of its life, by the same account and with another key", async () => {
-  // Two thirds of it are over 1.5 to 2.5 seconds from now: certificates know no parts of a second.
-  const { server, file, start, events } = open({ server: { validFrom: -2000, validUntil: 4000 } });
-  const begun = Date.now();
+  // Two thirds of it are over 0.3 to 1.3 seconds from now: certificates know no parts of a second.
+  const { server, file, start, events, log } = open({ server: { validFrom: -20_000, validUntil: 12_000 } });
   start();
   await until(() => events().includes("certificate-issued"));
   const [serial, text] = [serialIn(file), readFileSync(file, "utf8")];
+  const { from, until: ends } = periodOf(file) ?? { from: 0, until: 0 };
   server.settings.validUntil = 90 * dayMs;
   await until(() => events().filter((event) => event === "certificate-issued").length === 2);
-  expect(Date.now() - begun).toBeGreaterThan(900);
+  const late = (log[2]?.at ?? 0) - from - ((ends - from) * 2) / 3;
+  expect(late).toBeWithin(0, 2000);
   expect(serialIn(file)).not.toBe(serial);
   expect(readFileSync(file, "utf8").slice(0, 200)).not.toBe(text.slice(0, 200));
   expect(server.messages.filter((what) => what === "account").length).toBeGreaterThan(1);
