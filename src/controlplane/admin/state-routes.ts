@@ -7,7 +7,7 @@ import { AdminError } from "./admin-error.ts";
 import { anything, json, list, orFailure } from "./schemas.ts";
 import { askMs, type ControlView, type WorkerView, workerStatusIfAny } from "./view.ts";
 
-/** What is configured and how it is doing. Counts that only the worker knows are null while it does not answer. */
+/** What is configured and how it is doing. Counts that only the workers know are null while one of them does not answer. */
 export function addStateRoutes(app: OpenAPIHono, view: ControlView): void {
   app.openapi(page("/api/config", "The configuration in force, without secrets", anything), async (context) => {
     const { revision, configuration } = inForce(view);

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SourceState } from "../../core/configuration.ts";
 import { sleep, within } from "../../kit/sleep.ts";
-import { FileSource, type Pace } from "./file-source.ts";
+import { FileSource } from "./file-source.ts";
+import type { Pace } from "./settle.ts";
 
 let folder = "";
 let stop = new AbortController();

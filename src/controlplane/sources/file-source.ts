@@ -1,20 +1,8 @@
 import type { Source, SourceState, StagedText } from "../../core/configuration.ts";
 import { sleep } from "../../kit/sleep.ts";
 import { fingerprint, readFiles } from "./read-files.ts";
+import { type Pace, settle, usualPace } from "./settle.ts";
 import { stageText } from "./stage-text.ts";
-
-/** How a source watches; all in milliseconds. */
-export type Pace = {
-  /** How often the files are looked at. */
-  readonly pollMs: number;
-  /** Files are read once they have kept still for this long, since editors write in several steps. */
-  readonly settleMs: number;
-  /** Files that never keep still are read all the same, this long after the first change. */
-  readonly patienceMs: number;
-};
-
-/** Sees every change within a second, for the price of four stats a second and file. */
-export const usualPace: Pace = { pollMs: 250, settleMs: 100, patienceMs: 500 };
 
 /**
  * Configuration from files and folders. A stat poll notices what watching for events misses: files that are replaced by renaming, the
@@ -45,36 +33,24 @@ export class FileSource implements Source {
 
   /** The texts now, and again whenever they have changed, within a second. Ends when `signal` aborts; never throws. */
   async *watch(signal: AbortSignal): AsyncGenerator<SourceState, void, undefined> {
+    const [paths, pace] = [this.#paths, this.#pace];
     let seen = "";
     let given: string | undefined;
     while (!signal.aborted) {
-      const now = await this.#settle(signal, seen);
+      // The first one of all is taken as it is.
+      const now = await (seen === "" ? fingerprint(paths) : settle({ paths, seen, pace }, signal));
       if (now !== seen || this.#isAsked) {
         const isAsked = this.#isAsked;
         this.#isAsked = false;
         seen = now;
-        const state = await readFiles(this.#paths);
+        const state = await readFiles(paths);
         const key = JSON.stringify(state);
         if (signal.aborted) return;
         // A file that was touched, or replaced by its like, is no change.
         if (key !== given || isAsked) yield state;
         given = key;
       }
-      await sleep(this.#pace.pollMs, signal);
+      await sleep(pace.pollMs, signal);
     }
-  }
-
-  /** The fingerprint of the files, once it has stood still if it differs from `seen`. The first one of all is taken as it is. */
-  async #settle(signal: AbortSignal, seen: string): Promise<string> {
-    let now = await fingerprint(this.#paths);
-    if (seen === "") return now;
-    const { settleMs, patienceMs } = this.#pace;
-    for (let waited = 0; now !== seen && waited < patienceMs && !signal.aborted; waited += settleMs) {
-      await sleep(settleMs, signal);
-      const next = await fingerprint(this.#paths);
-      if (next === now) return now;
-      now = next;
-    }
-    return now;
   }
 }

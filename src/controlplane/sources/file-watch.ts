@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { sleep } from "../../kit/sleep.ts";
-import { type Pace, usualPace } from "./file-source.ts";
 import { fingerprint } from "./read-files.ts";
+import { type Pace, settle, usualPace } from "./settle.ts";
 
 /** Watches files that a configuration names, certificates for example, and tells when one of them has changed. */
 export class FileWatch {
@@ -24,21 +24,14 @@ export class FileWatch {
 
   /** Calls `onChange` after every change, once the files keep still, until `signal` aborts. */
   async watch(signal: AbortSignal, onChange: () => void): Promise<void> {
-    const { pollMs, settleMs, patienceMs } = this.#pace;
     while (!signal.aborted) {
       const paths = this.#paths;
-      let now = await fingerprint(paths);
-      for (let waited = 0; now !== this.#seen && waited < patienceMs && !signal.aborted; waited += settleMs) {
-        await sleep(settleMs, signal);
-        const next = await fingerprint(paths);
-        if (next === now) break;
-        now = next;
-      }
+      const now = await settle({ paths, seen: this.#seen, pace: this.#pace }, signal);
       if (paths === this.#paths && now !== this.#seen && !signal.aborted) {
         this.#seen = now;
         onChange();
       }
-      await sleep(pollMs, signal);
+      await sleep(this.#pace.pollMs, signal);
     }
   }
 }
