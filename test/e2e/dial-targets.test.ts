@@ -76,7 +76,7 @@ describe("an endpoint that is a Unix socket", () => {
   test("is called localhost where a request of HTTP/1.0 names no host", async () => {
     using socket = socketPath();
     await using _app = await openApp({ path: socket.path });
-    await using fixture = GatewayFixture.open({ isHttp1: true, upstream: { endpoints: [`unix:${socket.path}`] } });
+    await using fixture = GatewayFixture.open({ isDirect: true, upstream: { endpoints: [`unix:${socket.path}`] } });
     const client = await fixture.ask("GET / HTTP/1.0\r\n\r\n");
     expect((await client.response()).body.toString()).toBe("ok localhost");
   });

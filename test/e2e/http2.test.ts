@@ -47,7 +47,11 @@ test.each(["h2c", "h2"])(
   "over %s, many requests share a connection and take the way that all requests take",
   async (how) => {
     await using backend = ScriptedBackend.open(friendly);
-    await using fixture = GatewayFixture.open({ to: [backend], ...(how === "h2" ? { isSecure: true } : { listener }) });
+    await using fixture = GatewayFixture.open({
+      to: [backend],
+      isDirect: true,
+      ...(how === "h2" ? { isSecure: true } : { listener }),
+    });
     await using peer = new Peer(fixture, how === "h2" ? { ca: testAuthority().cert } : {});
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, nth) =>
@@ -265,7 +269,7 @@ test("with h2c, HTTP/1.1 is served as before, and without it the preface is no r
   await using slow = await RawClient.open(both.port);
   for (const char of "PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n") slow.write(char);
   expect((await slow.response()).status).toBe(200);
-  await using plain = GatewayFixture.open({ to: [backend] });
+  await using plain = GatewayFixture.open({ to: [backend], isSecure: false, isDirect: true, listener: { h2c: false } });
   await using client = await Http2Client.open(plain.port);
   expect(await client.raw.untilEnd()).toStartWith("HTTP/1.1 505 ");
 });

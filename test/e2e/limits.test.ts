@@ -52,7 +52,7 @@ test("AC-26.2, S27: a worker that runs out of descriptors refuses new connection
 }, 30_000);
 
 /** Over TLS, who is beyond a limit is not answered (tls-listeners.test.ts). */
-const inTheClear = { isSecure: false, isHttp1: true };
+const inTheClear = { isSecure: false, isDirect: true };
 
 test("AC-26.2: past the limit of connections a new one gets 503 with Retry-After in under 50 ms", async () => {
   await using app = await WsApp.open(echo);
@@ -94,7 +94,7 @@ test("AC-26.1: past the limit of pending handshakes one gets 503, past that of i
 test("AC-26.3, S27: among thousands of half handshakes good clients still connect quickly", async () => {
   await using app = await WsApp.open(echo);
   await using fixture = GatewayFixture.open({
-    isHttp1: true,
+    isDirect: true,
     to: [app],
     listener: { limits: { pendingPerAddress: 10_000 } },
   });

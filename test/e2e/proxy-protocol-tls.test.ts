@@ -25,7 +25,7 @@ const headers = [
   ["version 2 with more behind the addresses", binaryWithMore],
 ] as const;
 const deliveries: readonly Delivery[] = ["ahead", "byte by byte", "together"];
-const here = { isSecure: true, listener: { proxyProtocol: ["127.0.0.1"] } } as const;
+const here = { isSecure: true, isDirect: true, listener: { proxyProtocol: ["127.0.0.1"] } } as const;
 
 async function answerTo(socket: TLSSocket, bytes: string): Promise<number> {
   let received: Buffer = Buffer.alloc(0);

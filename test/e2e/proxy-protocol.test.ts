@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 
 const line = "PROXY TCP4 198.51.100.7 10.0.0.1 40000 80\r\n";
 const binary = Buffer.from("0d0a0d0a000d0a515549540a2111000cc63364070a0000019c400050", "hex").toString("latin1");
-const here = { isSecure: false, listener: { proxyProtocol: ["127.0.0.1"] } };
+const here = { isSecure: false, isDirect: true, listener: { proxyProtocol: ["127.0.0.1"] } };
 
 const cases = [line, binary].flatMap((start) =>
   [request, handshake].map((make) => ({ version: start === line ? 1 : 2, kind: make.name, start, bytes: make() })),

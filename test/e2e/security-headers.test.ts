@@ -14,7 +14,7 @@ async function seenUpstream(
   settings: Parameters<typeof GatewayFixture.open>[0] = {},
 ): Promise<HttpMessage> {
   await using backend = ScriptedBackend.open(friendly);
-  await using gateway = GatewayFixture.open({ isSecure: false, isHttp1: true, ...settings, to: [backend] });
+  await using gateway = GatewayFixture.open({ isSecure: false, isDirect: true, ...settings, to: [backend] });
   await using client = await gateway.connect();
   const connection = String(asked?.Connection ?? "").replace(/^$/, kind === "GET" ? "keep-alive" : "Upgrade");
   client.write(makers[kind]({ headers: { ...asked, Connection: connection } }));
@@ -184,7 +184,7 @@ describe("S10: hop-by-hop headers of a 101 stay here", () => {
       await connection.request();
       connection.write(`HTTP/1.1 401 Unauthorized\r\n${lines}WWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n`);
     });
-    await using gateway = GatewayFixture.open({ to: [backend], isHttp1: true });
+    await using gateway = GatewayFixture.open({ to: [backend], isDirect: true });
     for (const make of [request, handshake]) {
       await using client = await gateway.connect();
       client.write(make());

@@ -25,8 +25,8 @@ export type FixtureSettings = {
   readonly wheel?: TimerWheel;
   /** True if the listener speaks TLS with the certificate of the tests, as all do under CAUSEWAY_TEST_OVER=wss. */
   readonly isSecure?: boolean;
-  /** True if a test is about connections of HTTP/1.1, which it then has under CAUSEWAY_TEST_OVER=h2 as well. */
-  readonly isHttp1?: boolean;
+  /** True if a test is about its very connections: under CAUSEWAY_TEST_OVER=h2 nothing stands between it and the gateway. */
+  readonly isDirect?: boolean;
 };
 
 /** The same tests can be run over TLS. */
@@ -47,7 +47,7 @@ export class GatewayFixture implements AsyncDisposable {
     const isSecure = speaksTls(settings);
     if (isSecure) markSecure(this.port);
     else markPlain(this.port);
-    if (isOverHttp2 && settings.isHttp1 !== true && !isAbout("h2c", settings)) openBridge(this.port, { isSecure });
+    if (isOverHttp2 && settings.isDirect !== true && !isAbout("h2c", settings)) openBridge(this.port, { isSecure });
   }
 
   static open(settings: FixtureSettings): GatewayFixture {
