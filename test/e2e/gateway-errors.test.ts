@@ -4,9 +4,9 @@ import { type FixtureSettings, GatewayFixture } from "../support/gateway-fixture
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { friendly, type Script, ScriptedBackend, silent } from "../support/scripted-backend.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 describe("AC-8.1: an upstream's answer to a handshake is the client's answer", () => {
   const answers: readonly (readonly [line: string, lines: string])[] = [

@@ -4,10 +4,10 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { answering, friendly, okAnswer, type Script, ScriptedBackend, silent } from "../support/scripted-backend.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 /** A script: answers with the request's target. */
 const echoTarget: Script = answering((request) => okAnswer(request.line.split(" ")[1] ?? ""));

@@ -3,9 +3,9 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { answering, friendly, okAnswer, type Script, ScriptedBackend, silent } from "../support/scripted-backend.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 const post = (headers: Record<string, string>, body: string): string => request({ method: "POST", headers }, body);
 

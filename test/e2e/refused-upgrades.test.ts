@@ -7,10 +7,10 @@ import { handshake } from "../support/handshake.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { ScriptedBackend } from "../support/scripted-backend.ts";
 import { siteYaml } from "../support/site-yaml.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 test("AC-6.2: thousands of upgrades that are answered with 200, 401, 404 and 500 leave no socket and no memory behind", async () => {
   const backend = refuse();

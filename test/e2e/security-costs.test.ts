@@ -2,6 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type FixtureSettings, GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;
 

@@ -3,9 +3,9 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { friendly, okAnswer, ScriptedBackend } from "../support/scripted-backend.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 type Refusal = readonly [says: string, bytes: string, status?: number];
 

@@ -4,6 +4,9 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, sampleAccept, sampleKey } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { friendly, okAnswer, ScriptedBackend } from "../support/scripted-backend.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 describe("S1: nothing but a real 101 opens a tunnel", () => {
   const answers = ["426 Upgrade Required", "200 OK", "403 Forbidden", "302 Found", "500 Internal Server Error"];

@@ -4,6 +4,9 @@ import { type FixtureSettings, GatewayFixture } from "../support/gateway-fixture
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, type HttpMessage, header } from "../support/http-message.ts";
 import { answering, friendly, okAnswer, type Script, ScriptedBackend } from "../support/scripted-backend.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 /** What the upstream saw of a request. */
 async function seenUpstream(bytes: string, settings: FixtureSettings = {}): Promise<HttpMessage> {

@@ -4,6 +4,9 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { errorCode, header } from "../support/http-message.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 type Row = readonly [raw: string, status: number];
 

@@ -5,6 +5,9 @@ import { errorCode, header } from "../support/http-message.ts";
 import { getFields, Http2Client } from "../support/http2-client.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 // RFC 9110 §9.3.7, RFC 9112 §3.2.4.
 

@@ -6,11 +6,11 @@ import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake } from "../support/handshake.ts";
 import { errorCode } from "../support/http-message.ts";
 import { friendly, ScriptedBackend, silent } from "../support/scripted-backend.ts";
-import { stayOnHttp1 } from "../support/stay-on-http1.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
-stayOnHttp1();
+goWithoutBridge();
 
 /** How the newest session of a fixture ended, once it has. */
 async function sessionEnd(fixture: GatewayFixture): Promise<SessionCloseRecord["end"]> {

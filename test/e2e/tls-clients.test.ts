@@ -9,6 +9,9 @@ import { requires } from "../support/requires.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
 import { signedPair, testAuthority } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 const ca = testAuthority().cert;
 const known = signedPair({ name: 'Ännchen, "one"' });

@@ -9,7 +9,10 @@ import { signedPair, testSite } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
 import { askTls } from "../support/tls-peer.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+goWithoutBridge();
 
 /** The beginning of a ClientHello, which announces more than ever comes. */
 const half = Buffer.from("16030102000100020003", "hex");

@@ -5,6 +5,9 @@ import { requires } from "../support/requires.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
 import { signedPair } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 test.skipIf(!requires("curl", "curl"))(
   "curl over HTTP/2 and HTTP/1.1: the identity of a client goes upstream, and a foreign host is 421",

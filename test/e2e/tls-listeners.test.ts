@@ -11,7 +11,10 @@ import { signedPair } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
 import { askTls, commonName } from "../support/tls-peer.ts";
 import { until } from "../support/until.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
+
+goWithoutBridge();
 
 describe("the certificate is chosen by the name that the client asks for", () => {
   const pairs = ["a.test", "*.a.test", "b.a.test", "c.test"].map((host) => signedPair({ name: host, hosts: [host] }));

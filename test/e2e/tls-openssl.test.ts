@@ -3,6 +3,9 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { requires } from "../support/requires.ts";
 import { signedPair, testAuthority } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
+import { goWithoutBridge } from "../support/without-bridge.ts";
+
+goWithoutBridge();
 
 describe.skipIf(!requires("openssl", "openssl"))("what openssl s_client sees", () => {
   const names = ["a.test", "c.test"];

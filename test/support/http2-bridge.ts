@@ -6,11 +6,11 @@ import { markPlain, testAuthority } from "./test-certificates.ts";
 /** The same tests can be run over HTTP/2, in the clear (`h2c`) or over TLS (`h2`). */
 export const isOverHttp2 = /^h2c?$/.test(process.env.CAUSEWAY_TEST_OVER ?? "");
 
-let isHttp1Meant = false;
+let areForgone = false;
 
-/** Whether gateways are to be spoken to without a bridge from now on. */
-export function meanHttp1(isMeant: boolean): void {
-  isHttp1Meant = isMeant;
+/** Whether gateways that are opened from now on are spoken to without a bridge. */
+export function forgoBridges(isWanted: boolean): void {
+  areForgone = isWanted;
 }
 
 const bridges = new Map<number, Promise<Http2Bridge>>();
@@ -23,7 +23,7 @@ export async function wayTo(port: number): Promise<number> {
 
 /** From now on clients of the tests take a bridge to the gateway at this port. */
 export function openBridge(port: number, how: { readonly isSecure: boolean }): void {
-  if (isHttp1Meant) return;
+  if (areForgone) return;
   bridges.set(port, Http2Bridge.open(port, how));
 }
 
