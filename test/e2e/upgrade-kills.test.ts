@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { Metrics } from "../support/metrics.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
-import { die, instead, killParent, SuccessorPrograms, whenTold } from "../support/successor-program.ts";
+import { behind, die, instead, killParent, SuccessorPrograms, whenTold } from "../support/successor-program.ts";
 import { TalkingSessions } from "../support/talking-sessions.ts";
 import { twoWorkers, workersOf } from "../support/two-workers.ts";
 import { until } from "../support/until.ts";
@@ -145,6 +145,18 @@ for (const { name, script, without } of steps) {
     await settled(gateway, processes, isAlive ? idle + talkers : 0);
   }, 30_000);
 }
+
+test("a successor is killed when it has said that it serves, and was not heard of yet: another one stands in its place, and can be replaced", async () => {
+  await using app = await WsApp.open(echo);
+  await using gateway = await RunningGateway.open(twoWorkers(app, {}, 1));
+  const processes = new WorkerProcesses(gateway);
+  using sessions = await Sessions.open(portOf(gateway));
+  await upgradeTo(gateway, "successor-has-served", behind("serving", die));
+  await until(() => sessions.areAllOver, recoveryMs);
+  await settled(gateway, processes, 0);
+  expect((await gateway.admin("/api/upgrade", "POST")).status).toBe(200);
+  await settled(gateway, processes, 0);
+}, 30_000);
 
 test("a worker is killed while what was under way follows its sessions: that goes on too", async () => {
   const slow = Bun.serve({

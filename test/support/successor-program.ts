@@ -35,6 +35,15 @@ export const instead = (type: string, act: string): string => `
     return send.call(process, message);
   };`;
 
+/** A script that does `act` right behind the first message of this type that a successor sends. */
+export const behind = (type: string, act: string): string => `
+  const send = process.send;
+  process.send = (message) => {
+    const sent = send.call(process, message);
+    if (message.type === ${JSON.stringify(type)}) { ${act} }
+    return sent;
+  };`;
+
 /** A script that does `act` when a message of this type has come to a successor for the first (or second …) time, before that hears of it. */
 export const whenTold = (type: string, act: string, time = 1): string => `
   let times = 0;

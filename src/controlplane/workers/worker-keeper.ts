@@ -74,6 +74,8 @@ export class WorkerKeeper {
   #isLeft = false;
   #region: number | undefined;
   #handover: HandoverOrder | undefined;
+  /** The region that its successor gets. */
+  #heirRegion: number | undefined;
   #drained: { readonly closed: number; readonly destroyed: number } | undefined;
 
   constructor(options: KeeperOptions) {
@@ -146,7 +148,7 @@ export class WorkerKeeper {
 
   /** The region of its successor, if one is on its way. */
   get successorRegion(): number | undefined {
-    return this.#handover?.successor?.region;
+    return this.#heirRegion;
   }
 
   /** Has the worker start a successor and hand over to it. Resolves when that serves, or with what stood against it. */
@@ -161,12 +163,17 @@ export class WorkerKeeper {
 
   async #follow(handover: HandoverOrder, region: number): Promise<UpgradeResult> {
     this.#handover = handover;
+    this.#heirRegion = region;
     const result = await handover.settled();
-    if ("failed" in result) {
-      this.#handover = undefined;
-      this.#options.memory.release(region);
-    }
+    if ("failed" in result && this.#handover === handover) this.#forgetHandover();
     return result;
+  }
+
+  /** Nobody takes over. */
+  #forgetHandover(): void {
+    this.#handover = undefined;
+    if (this.#heirRegion !== undefined) this.#options.memory.release(this.#heirRegion);
+    this.#heirRegion = undefined;
   }
 
   /** Its successor serves: what is left of it ends by itself, and nobody takes its place. `id` is its name from now on. */
@@ -290,6 +297,8 @@ export class WorkerKeeper {
   async #awaitSuccessor(how: string): Promise<void> {
     await this.#handover?.abandoned(this.#stop.signal);
     this.#handover?.fail(`worker ${this.#id} ended (${how}) while it handed over`);
+    // A successor that has said that it serves, and then died before it called, is none either.
+    if (!this.#stop.signal.aborted) this.#forgetHandover();
   }
 
   #releaseRegion(): Tally | undefined {
