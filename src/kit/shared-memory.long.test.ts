@@ -135,7 +135,8 @@ test("processes that fight over a limit never hold more than it in all, and neve
     while (count.tryAdd(1000)) got++;
     console.log(most + " " + got);`;
   const results = (await inProcesses(2, program)).map((line) => line.split(" ").map(Number));
-  expect(results.every(([most]) => most === 1)).toBe(true);
+  // One that the machine lets sleep through the fight never gets in.
+  expect(Math.max(...results.map(([most = 2]) => most))).toBe(1);
   expect(results.reduce((sum, [, got = 0]) => sum + got, 0)).toBe(1000);
 });
 
