@@ -237,6 +237,7 @@ test("a change that one worker cannot have is in force on none of them", async (
   keeper.apply(snapshot(2));
   await until(() => heard.refused.length === 1);
   expect(heard.refused).toEqual([[2, [issue]]]);
+  await until(() => workers.all.every((worker) => types(worker)?.at(-1) === "abandon"));
   for (const worker of workers.all) expect(types(worker)).toEqual(["prepare", "commit", "prepare", "abandon"]);
   expect(keeper.all.map(({ revision }) => revision)).toEqual([1, 1, 1]);
 });
