@@ -1,11 +1,13 @@
 import type { CloseOrder, ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
 import type { SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
-import type { RouteCloseCodes, RouteSettings } from "../../core/snapshot.ts";
+import type { RouteCloseCodes } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
 import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { Violation } from "./frame-scanner.ts";
 import { closeCode } from "./frames.ts";
 import { Leg, type LegOwner } from "./leg.ts";
+import { describeEnd } from "./session-end.ts";
+import { findOverdue, nextLook, pingIfSilent } from "./vigil.ts";
 
 export type { SessionIdentity };
 
@@ -48,7 +50,8 @@ export class Session extends Timed implements LegOwner {
   readonly #wheel: TimerWheel;
   readonly #observer: SessionObserver;
   readonly #scope: Disposable;
-  readonly #openedAt: number;
+  /** Milliseconds of the wheel. */
+  readonly openedAt: number;
   #closing: ClosingState | undefined;
   #closeReason = "";
   #hasEnded = false;
@@ -90,7 +93,7 @@ export class Session extends Timed implements LegOwner {
       state: state?.upstream,
     });
     Leg.join(this.client, this.upstream);
-    this.#openedAt = wheel.clock() - (state?.openedAgo ?? 0);
+    this.openedAt = wheel.clock() - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
   }
 
@@ -114,7 +117,7 @@ export class Session extends Timed implements LegOwner {
       identity: this.identity,
       settings: { timeouts, keepalive, closeCodes },
       mayUseReservedBits: this.#mayUseReservedBits,
-      openedAgo: now - this.#openedAt,
+      openedAgo: now - this.openedAt,
       ...(this.#closing === undefined ? {} : { closing: this.#closing }),
       closeReason: this.#closeReason,
       hasFailed: this.#hasFailed,
@@ -163,7 +166,7 @@ export class Session extends Timed implements LegOwner {
 
   /** How long it has been open (ms), by a clock that nobody sets; without the moments in which it changed hands. */
   get ageMs(): number {
-    return this.#wheel.clock() - this.#openedAt;
+    return this.#wheel.clock() - this.openedAt;
   }
 
   get isClosing(): boolean {
@@ -209,7 +212,7 @@ export class Session extends Timed implements LegOwner {
       path: question < 0 ? identity.target : identity.target.slice(0, question),
       ...(identity.protocol === undefined ? {} : { protocol: identity.protocol }),
       openedAt: identity.openedAt,
-      lastActivityAt: Math.round(identity.openedAt + Math.max(0, lastActivity - this.#openedAt)),
+      lastActivityAt: Math.round(identity.openedAt + Math.max(0, lastActivity - this.openedAt)),
       revision: identity.revision,
       fromClient: trafficOf(client),
       fromUpstream: trafficOf(upstream),
@@ -339,27 +342,17 @@ export class Session extends Timed implements LegOwner {
 
   #onOpenTimer(): void {
     const now = this.#wheel.clock();
-    const { timeouts, closeCodes } = this.#settings;
-    if (timeouts.lifetimeMs > 0 && now >= this.#openedAt + timeouts.lifetimeMs)
-      return this.#expire("lifetime", closeCodes);
-    const activeAt = Math.max(this.client.activeAt, this.upstream.activeAt);
-    if (timeouts.idleMs > 0 && now >= activeAt + timeouts.idleMs) return this.#expire("idle", closeCodes);
-    if (this.#isDead(this.client, now)) return this.#bury(this.client);
-    if (this.#isDead(this.upstream, now)) return this.#bury(this.upstream);
-    this.#pingIfSilent(this.client, now);
-    this.#pingIfSilent(this.upstream, now);
+    const overdue = findOverdue(this, this.#settings, now);
+    if (overdue instanceof Leg) return this.#bury(overdue);
+    if (overdue !== undefined) return this.#expire(overdue, this.#settings.closeCodes);
+    pingIfSilent(this.client, this.#settings.keepalive, now);
+    pingIfSilent(this.upstream, this.#settings.keepalive, now);
     this.#armOpenTimer();
   }
 
   #expire(what: "idle" | "lifetime", codes: RouteCloseCodes): void {
     const reason = what === "idle" ? "idle_timeout" : "lifetime";
     this.close({ reason, code: codes[what], text: what === "idle" ? "idle timeout" : "lifetime over" });
-  }
-
-  /** A leg that is paused cannot be heard, and one that still takes bytes is slow, not dead. */
-  #isDead(leg: Leg, now: number): boolean {
-    const { pingMs, misses } = this.#settings.keepalive;
-    return pingMs > 0 && !leg.isPaused && now >= lifeSign(leg) + pingMs * misses;
   }
 
   #bury(leg: Leg): void {
@@ -371,21 +364,9 @@ export class Session extends Timed implements LegOwner {
     this.#settle();
   }
 
-  #pingIfSilent(leg: Leg, now: number): void {
-    const { pingMs } = this.#settings.keepalive;
-    if (pingMs > 0 && !leg.isPaused && now >= Math.max(lifeSign(leg), leg.pingedAt) + pingMs) leg.ping();
-  }
-
   #armOpenTimer(): void {
     const now = this.#wheel.clock();
-    const { timeouts, keepalive } = this.#settings;
-    let due = Number.POSITIVE_INFINITY;
-    if (keepalive.pingMs > 0) {
-      due = Math.min(nextPing(this.client, now, keepalive), nextPing(this.upstream, now, keepalive));
-    }
-    if (timeouts.idleMs > 0)
-      due = Math.min(due, Math.max(this.client.activeAt, this.upstream.activeAt) + timeouts.idleMs);
-    if (timeouts.lifetimeMs > 0) due = Math.min(due, this.#openedAt + timeouts.lifetimeMs);
+    const due = nextLook(this, this.#settings, now);
     if (due !== Number.POSITIVE_INFINITY) this.#wheel.arm(this, Math.max(0, due - now));
   }
 
@@ -394,43 +375,11 @@ export class Session extends Timed implements LegOwner {
     this.#hasEnded = true;
     this.#wheel.disarm(this);
     try {
-      this.#observer.onSessionEnd(this, this.#describeEnd());
+      this.#observer.onSessionEnd(this, describeEnd(this, this.#closing, this.#closeReason));
     } finally {
       this.#scope[Symbol.dispose]();
     }
   }
-
-  #describeEnd(): SessionEnd {
-    const { client, upstream } = this;
-    const closing = this.#closing ?? { reason: "internal", initiator: "gateway", detail: undefined };
-    const end: { -readonly [Key in keyof SessionEnd]: SessionEnd[Key] } = {
-      reason: closing.reason,
-      initiator: closing.initiator,
-      isClean: isClean(client) && isClean(upstream),
-    };
-    if (client.closeReceived !== undefined) end.clientCode = client.closeReceived;
-    if (client.closeSent !== undefined) end.sentToClient = client.closeSent;
-    if (upstream.closeReceived !== undefined) end.upstreamCode = upstream.closeReceived;
-    if (upstream.closeSent !== undefined) end.sentToUpstream = upstream.closeSent;
-    if (this.#closeReason !== "") end.closeReason = this.#closeReason;
-    if (closing.detail !== undefined) end.detail = closing.detail;
-    return end;
-  }
-}
-
-function isClean(leg: Leg): boolean {
-  return leg.closeReceived !== undefined && leg.closeSent !== undefined;
-}
-
-/** The last moment at which the peer showed that it lives: it sent something, or its system took something. */
-function lifeSign(leg: Leg): number {
-  return Math.max(leg.seenAt, leg.tookAt);
-}
-
-function nextPing(leg: Leg, now: number, keepalive: RouteSettings["keepalive"]): number {
-  if (leg.isPaused) return now + keepalive.pingMs;
-  const dead = lifeSign(leg) + keepalive.pingMs * keepalive.misses;
-  return Math.min(dead, Math.max(lifeSign(leg), leg.pingedAt) + keepalive.pingMs);
 }
 
 /** The counters of what a leg's peer sent. */
