@@ -193,6 +193,8 @@ export type UpstreamSettings = {
   readonly standbyBelow?: number;
   /** What a connection to an endpoint begins with; such connections are not used again, since they are one client's. */
   readonly proxyProtocol?: ProxyProtocol;
+  /** `h2` is HTTP/2, over TLS if the endpoint chooses it, and in the clear in any case; absent: HTTP/1.1. */
+  readonly protocol?: "h2";
   /** How endpoints that are `isSecure` are spoken to. */
   readonly tls?: UpstreamTls;
   /** Idle HTTP connections kept for reuse. */

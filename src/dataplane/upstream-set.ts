@@ -146,10 +146,10 @@ export class UpstreamSet {
     return [...endpointFamilies(this.status), ...upstreamFamilies(upstreams)];
   }
 
-  #dial({ upstream, to, receiver, wheel, timeoutMs }: ForwardDial): Promise<Wire> {
+  #dial({ upstream, to, receiver, wheel, timeoutMs, protocol }: ForwardDial): Promise<Wire> {
     if (this.#descriptors.isExhausted) throw new GatewayError("overloaded", "the gateway has no file descriptors left");
     this.#descriptors.opened();
     const secure = to.isSecure ? this.#secure.get(upstream) : undefined;
-    return dial({ to, receiver, wheel, timeoutMs, secure, keeper: this.#keeper });
+    return dial({ to, receiver, wheel, timeoutMs, secure, protocol, keeper: this.#keeper });
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ClientOptions, ServerOptions, WebSocket as Socket } from "ws";
 import { within } from "../../src/kit/sleep.ts";
 import { wayTo } from "./http2-bridge.ts";
@@ -129,4 +130,14 @@ export function echo(peer: WsPeer): void {
 /** A server of `ws` on a server of the test's own. */
 export function webSocketServer(options: ServerOptions): InstanceType<typeof WebSocketServer> {
   return new WebSocketServer(options);
+}
+
+/** The server's end of a WebSocket on a stream that was opened for it by other means than Upgrade. */
+export function socketOn(stream: Duplex): Socket {
+  // What `ws` does itself after it has answered a handshake; its types do not show it.
+  const socket = new WebSocket(null as unknown as string, undefined, { autoPong: true }) as Socket & {
+    setSocket(socket: Duplex, head: Buffer, options: object): void;
+  };
+  socket.setSocket(stream, Buffer.alloc(0), { maxPayload: 0, skipUTF8Validation: false, allowSynchronousEvents: true });
+  return socket;
 }

@@ -110,8 +110,12 @@ function checkTargets(draft: Draft, name: string, route: Partial<Route>, upstrea
 function checkProxyProtocol(
   draft: Draft,
   name: string,
-  { endpoints, dns, tls, proxyProtocol }: Partial<Upstream>,
+  { endpoints, dns, tls, protocol, proxyProtocol }: Partial<Upstream>,
 ): void {
+  if (proxyProtocol !== undefined && protocol === "h2") {
+    const says = "a connection that begins with one client's address cannot be shared, as those of HTTP/2 are";
+    report(draft, ["upstreams", name, "proxyProtocol"], { says, try: "remove it, or protocol: h2" });
+  }
   if (proxyProtocol === undefined || endpoints === undefined || !speaksTls({ endpoints, dns, tls })) return;
   const says = "the PROXY protocol is not spoken with endpoints that speak TLS";
   report(draft, ["upstreams", name, "proxyProtocol"], { says, try: "remove it, or tls and https://" });

@@ -76,6 +76,12 @@ export const upstreamSchema = map(
     tls: upstreamTlsSchema
       .optional()
       .describe("How TLS is spoken with endpoints. With it, endpoints without a scheme speak TLS as well."),
+    protocol: word("http1", "h2")
+      .prefault("http1")
+      .describe(
+        "`h2`: HTTP/2, with requests and WebSockets side by side on shared connections. Over TLS the endpoint chooses, and HTTP/1.1 is spoken if " +
+          "it chooses that; in the clear it has to speak HTTP/2. WebSockets take connections of HTTP/1.1 if it does not offer RFC 8441.",
+      ),
     proxyProtocol: word("v1", "v2")
       .optional()
       .describe(
@@ -129,6 +135,7 @@ export function upstreamSettings(
     ...choiceSettings(name, upstream),
     ...(upstream.dns === undefined ? {} : { dns: dnsSettings(upstream.dns, upstream.tls !== undefined) }),
     ...(tls === undefined ? {} : { tls }),
+    ...(upstream.protocol === "h2" ? { protocol: "h2" } : {}),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     pool: { idle: upstream.pool.idle, idleMs: upstream.pool.idleTimeout },
     health: healthOf(upstream),

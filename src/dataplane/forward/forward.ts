@@ -17,6 +17,8 @@ import { makeResumable, resumedField } from "./session-resumer.ts";
 export type ForwardDial = Pick<DialOptions, "receiver" | "wheel" | "timeoutMs"> & {
   readonly upstream: string;
   readonly to: DialTarget & { readonly isSecure: boolean };
+  /** What is wanted of an endpoint that speaks TLS; `h2` also accepts HTTP/1.1. */
+  readonly protocol: "http/1.1" | "h2";
 };
 
 /** What forwarding needs from the gateway. */

@@ -1,16 +1,31 @@
+import type { BodyStream } from "../../core/body.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange, Reply } from "../../core/exchange.ts";
-import type { ClientConnection, IncomingResponse } from "../http1/client-connection.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { reasonPhrase } from "../../core/reason-phrase.ts";
+import type { StreamedAnswer, StreamedRequest } from "../../core/shared-connection.ts";
+import { authorityOf } from "../../core/snapshot.ts";
+import { ClientConnection, type IncomingResponse } from "../http1/client-connection.ts";
+import type { ResponseHead } from "../http1/response-head.ts";
 import { connect } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
 import { removeHopByHop } from "./hop-by-hop.ts";
-import { type OutgoingFraming, upstreamHead } from "./upstream-head.ts";
-
-/** RFC 9110 §9.2.2. */
-const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+import { askStreamed, idempotent } from "./streamed.ts";
+import { type OutgoingFraming, upstreamFields, upstreamHead } from "./upstream-head.ts";
 
 /** Sends a request over an idle connection or a fresh one, and returns the answer with its body still to come. */
 export async function sendRequest(attempt: Attempt): Promise<Reply> {
+  if (!attempt.endpoint.speaksHttp2) return sendAlone(attempt);
+  const { exchange, parts } = attempt;
+  const streamed = await askStreamed(attempt, () => streamedRequest(attempt));
+  if (streamed.kind === "answer") return toReply(asResponse(streamed.answer), exchange.head.method);
+  const { wire } = streamed;
+  if (wire === undefined) return sendAlone(attempt);
+  return toReply(await ask(attempt, new ClientConnection(wire, parts.wheel)), exchange.head.method);
+}
+
+/** Over a connection that is this request's alone as long as it lasts. */
+async function sendAlone(attempt: Attempt): Promise<Reply> {
   const reused = attempt.endpoint.pool.take();
   if (reused !== undefined) {
     try {
@@ -42,13 +57,36 @@ function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingRe
     body: exchange.body,
     isHandshake: false,
     timeoutMs: exchange.route.timeouts.requestMs,
-    onInterim: (status, headers) => {
-      removeHopByHop(headers);
-      // RFC 9110 §8.6: an interim answer has none, and who believes one loses its place in the stream.
-      headers.delete("content-length");
-      exchange.interim(status, headers);
-    },
+    onInterim: (status, headers) => passInterim(exchange, status, headers),
   });
+}
+
+function passInterim(exchange: Exchange, status: number, headers: HeaderList): void {
+  removeHopByHop(headers);
+  // RFC 9110 §8.6: an interim answer has none, and who believes one loses its place in the stream.
+  headers.delete("content-length");
+  exchange.interim(status, headers);
+}
+
+function streamedRequest({ exchange, endpoint }: Attempt): StreamedRequest {
+  const { head, headers, body, route } = exchange;
+  const framing = outgoingFraming(exchange);
+  return {
+    method: head.method,
+    scheme: endpoint.isSecure ? "https" : "http",
+    authority: headers.get("host") ?? authorityOf(endpoint.address),
+    path: exchange.target,
+    isHandshake: false,
+    headers: upstreamFields(exchange, framing.kind === "length" ? framing.length : undefined),
+    body,
+    timeoutMs: route.timeouts.requestMs,
+    onInterim: (status, fields) => passInterim(exchange, status, fields),
+  };
+}
+
+/** What came on a stream, where there is no reason phrase. */
+export function asResponse({ status, headers, body }: StreamedAnswer): AnsweredHead {
+  return { head: { status, headers, reason: reasonPhrase(status) }, body };
 }
 
 /** A connection that goes back to the pool when its exchange is over, if it can take another request. */
@@ -80,8 +118,14 @@ function outgoingFraming(exchange: Exchange): OutgoingFraming {
   return body.length === undefined ? { kind: "chunked" } : { kind: "length", length: body.length };
 }
 
+/** What is needed of an answer, whatever it came over. */
+export type AnsweredHead = {
+  readonly head: Pick<ResponseHead, "status" | "reason" | "headers">;
+  readonly body: BodyStream | undefined;
+};
+
 /** An upstream's answer as a reply: without hop-by-hop fields, and with a length only where it is not that of the body. */
-export function toReply(response: IncomingResponse, method: string): Reply {
+export function toReply(response: AnsweredHead, method: string): Reply {
   const { head, body } = response;
   const { headers } = head;
   removeHopByHop(headers);

@@ -1,5 +1,5 @@
 import type { Exchange } from "../../core/exchange.ts";
-import { dashedName } from "../../core/headers.ts";
+import { dashedName, HeaderList } from "../../core/headers.ts";
 import { authorityOf } from "../../core/snapshot.ts";
 import { clientCertificateFields } from "./client-certificate-fields.ts";
 
@@ -49,6 +49,24 @@ export function upstreamHead(exchange: Exchange, framing: OutgoingFraming, endpo
     text += `${names[at]}: ${values[at]}\r\n`;
   }
   return `${text}${forwardedFields(exchange)}${identityFields(exchange)}${framingFields(framing)}\r\n`;
+}
+
+/** The same for a stream (RFC 9113 §8.3.1), where the host stands elsewhere; `length` is that of the content, if it is known. */
+export function upstreamFields(exchange: Exchange, length: number | undefined): HeaderList {
+  const { keys, values } = exchange.headers;
+  const fields = new HeaderList();
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at] as string;
+    if (!isReplaced(key)) fields.add(key, values[at] as string, key);
+  }
+  for (const line of `${forwardedFields(exchange)}${identityFields(exchange)}`.split("\r\n")) {
+    const colon = line.indexOf(": ");
+    if (colon > 0) fields.add(line.slice(0, colon).toLowerCase(), line.slice(colon + 2));
+  }
+  if (length !== undefined) fields.add("content-length", String(length));
+  // The gateway passes trailers on, whoever has asked, and gRPC does not answer without it.
+  if (exchange.kind === "request") fields.add("te", "trailers");
+  return fields;
 }
 
 /** True for what is not passed on as it came. */

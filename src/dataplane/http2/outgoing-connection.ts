@@ -38,6 +38,7 @@ const pongMs = 10_000;
 /** How long what still comes is read over at the end (ms). */
 const lingerMs = 2000;
 
+/** What a connection to an upstream is opened with. */
 export type OutgoingOptions = {
   readonly wire: Wire;
   readonly wheel: TimerWheel;

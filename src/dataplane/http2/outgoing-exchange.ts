@@ -13,6 +13,7 @@ import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 /** How many interim answers an upstream may give. */
 const maxInterims = 32;
 
+/** What a request needs of its connection. */
 export type OutgoingParts = {
   readonly stream: Stream;
   readonly wheel: TimerWheel;

@@ -3,7 +3,7 @@ import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
-import type { SecureDial } from "./secure-dial.ts";
+import type { DialProtocol, SecureDial } from "./secure-dial.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
@@ -19,6 +19,8 @@ export type DialOptions = {
   readonly timeoutMs: number;
   /** Given if the endpoint speaks TLS. */
   readonly secure?: SecureDial | undefined;
+  /** What is wanted of it then; `h2` also accepts HTTP/1.1. */
+  readonly protocol?: DialProtocol;
   /** Hears of the end of the connection, also of one that never came up. */
   readonly keeper: WireKeeper;
 };
@@ -61,7 +63,7 @@ class Dial extends Timed implements SocketOwner {
   #connect(to: DialTarget, secure: SecureDial | undefined): Promise<unknown> {
     const target = connectTarget(to);
     const options = { allowHalfOpen: true, data: this, socket: socketEvents };
-    const tls = secure === undefined ? {} : { tls: secure.optionsFor(to.host) };
+    const tls = secure === undefined ? {} : { tls: secure.optionsFor(to.host, this.#options.protocol) };
     return "path" in target
       ? Bun.connect<SocketOwner>({ ...options, ...tls, unix: target.path })
       : Bun.connect<SocketOwner>({ ...options, ...tls, hostname: target.host, port: target.port });

@@ -3,6 +3,9 @@ import { isSocketPath } from "../../core/snapshot.ts";
 import type { KeyPair, UpstreamTls } from "../../core/tls-settings.ts";
 import { makeContext, type SecureContext } from "./secure-context.ts";
 
+/** What is wanted by ALPN; whoever wants `h2` takes HTTP/1.1 as well. */
+export type DialProtocol = "http/1.1" | "h2";
+
 /** How connections to the endpoints of one upstream are made secure. */
 export class SecureDial {
   readonly settings: UpstreamTls;
@@ -27,13 +30,13 @@ export class SecureDial {
   }
 
   /** What a socket has to be told to connect to `host`. Addresses are verified, but not asked for (RFC 6066 §3). */
-  optionsFor(host: string): SecureConnectOptions {
+  optionsFor(host: string, protocol: DialProtocol = "http/1.1"): SecureConnectOptions {
     const isName = isIP(host) === 0 && !isSocketPath(host);
     const name = this.settings.serverName ?? (isName ? host : undefined);
     return {
       secureContext: this.#context,
       rejectUnauthorized: this.settings.verify === "full",
-      ALPNProtocols: "\x08http/1.1",
+      ALPNProtocols: protocol === "h2" ? "\x02h2\x08http/1.1" : "\x08http/1.1",
       ...(name === undefined ? {} : { serverName: name }),
     };
   }

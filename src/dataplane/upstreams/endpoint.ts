@@ -7,6 +7,7 @@ import type { LeaseCounts } from "./lease-counts.ts";
 import type { Offerable } from "./offer.ts";
 import { PeakLatency } from "./peak-latency.ts";
 import { Pool, type Pooled, type PoolLimits } from "./pool.ts";
+import { SharedConnections } from "./shared-connections.ts";
 import { Standing } from "./standing.ts";
 import { type EjectionOwner, TrafficHealth } from "./traffic-health.ts";
 
@@ -21,8 +22,11 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
   readonly traffic: TrafficHealth;
   readonly latency: PeakLatency;
   pool: Pool<Connection>;
+  shared: SharedConnections;
   /** True if it speaks TLS. */
   isSecure: boolean;
+  /** True if it is spoken to over HTTP/2, unless it declines. */
+  speaksHttp2 = false;
   /** What a connection to it begins with. */
   proxyProtocol: ProxyProtocol | undefined;
   weight: number;
@@ -54,6 +58,7 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
     this.isStandby = settings.isStandby ?? false;
     this.zone = settings.zone;
     this.pool = new Pool(limits);
+    this.shared = new SharedConnections(limits.idleMs);
     this.traffic = new TrafficHealth(owner);
     this.latency = new PeakLatency(() => owner?.wheel.clock() ?? 0);
   }
@@ -71,6 +76,8 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
     this.pool.limits = { idle: 0, idleMs: 0 };
     this.pool.clear();
     this.pool = new Pool(limits);
+    this.shared.clear();
+    this.shared = new SharedConnections(limits.idleMs);
   }
 
   get isLeaving(): boolean {
@@ -85,8 +92,9 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
   /** What limits are compared with: sessions and requests of all workers, and connections of this one. */
   get circuitLoad(): CircuitLoad {
     const { sessions, requests } = this.leases?.othersByKind ?? { sessions: 0, requests: 0 };
-    const { connecting, pool } = this;
-    return { sessions: this.sessions + sessions, requests: this.requests + requests, connecting, idle: pool.size };
+    const { connecting, pool, shared } = this;
+    const idle = pool.size + (shared.take() === undefined ? 0 : 1);
+    return { sessions: this.sessions + sessions, requests: this.requests + requests, connecting, idle };
   }
 
   /** Sessions and requests of all workers. */
@@ -110,7 +118,7 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
       why: this.standing.why,
       sessions: this.sessions,
       requests: this.requests,
-      idleConnections: this.pool.size,
+      idleConnections: this.pool.size + this.shared.idle,
       handshakes: this.handshakes,
       answers: this.answers,
       answerMs: Math.round(this.answerMs),

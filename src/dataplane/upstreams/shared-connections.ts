@@ -1,12 +1,14 @@
 import type { SharedConnection } from "../../core/shared-connection.ts";
 
+/** After so long an endpoint that has declined is asked again (ms). */
+const declinedMs = 60_000;
+
 /** The connections to one endpoint that carry several exchanges each. Another one is made when none has room. */
 export class SharedConnections {
   readonly #connections = new Set<SharedConnection>();
   #idleMs: number;
   #dial: Promise<unknown> | undefined;
-  /** False once the endpoint has chosen a protocol of one exchange at a time: nobody waits for the connection of another one then. */
-  isShareable = true;
+  #declinedAt = Number.NEGATIVE_INFINITY;
 
   /** Idle ones are kept for so many milliseconds. */
   constructor(idleMs: number) {
@@ -15,6 +17,16 @@ export class SharedConnections {
 
   set idleMs(idleMs: number) {
     this.#idleMs = idleMs;
+  }
+
+  /** The endpoint has chosen a protocol of one exchange at a time. `now` is in milliseconds. */
+  declined(now: number): void {
+    this.#declinedAt = now;
+  }
+
+  /** False for a while after the endpoint has declined, so that nobody waits for a connection that is another one's alone. */
+  mayOffer(now: number): boolean {
+    return now - this.#declinedAt > declinedMs;
   }
 
   get size(): number {
@@ -50,7 +62,6 @@ export class SharedConnections {
   }
 
   add(connection: SharedConnection): void {
-    this.isShareable = true;
     this.#connections.add(connection);
     connection.onUnusable = () => this.#connections.delete(connection);
   }

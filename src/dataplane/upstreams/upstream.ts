@@ -99,8 +99,11 @@ export class Upstream<Connection extends Pooled> {
         isStandby = false,
         zone,
       } = settings.endpoints[at] as UpstreamSettings["endpoints"][number];
-      if (endpoint.isSecure !== isSecure || endpoint.proxyProtocol !== settings.proxyProtocol)
-        endpoint.renewPool(settings.pool);
+      const speaksHttp2 = settings.protocol === "h2";
+      const isNew = endpoint.speaksHttp2 !== speaksHttp2 || endpoint.isSecure !== isSecure;
+      if (isNew || endpoint.proxyProtocol !== settings.proxyProtocol) endpoint.renewPool(settings.pool);
+      endpoint.speaksHttp2 = speaksHttp2;
+      endpoint.shared.idleMs = settings.pool.idleMs;
       endpoint.isSecure = isSecure;
       endpoint.proxyProtocol = settings.proxyProtocol;
       endpoint.weight = weight;
@@ -248,7 +251,10 @@ export class Upstream<Connection extends Pooled> {
 
   /** Ends idle connections that are too old. `now` in milliseconds. */
   expire(now: number): void {
-    for (const endpoint of this.#endpoints) endpoint.pool.expire(now);
+    for (const endpoint of this.#endpoints) {
+      endpoint.pool.expire(now);
+      endpoint.shared.expire(now);
+    }
     this.#leaving = this.#leaving.filter((endpoint) => endpoint.ownLoad > 0);
   }
 
@@ -294,6 +300,7 @@ export class Upstream<Connection extends Pooled> {
       endpoint.standing.grounds = { isLeaving: true, hasWeight: endpoint.weight > 0 };
     });
     endpoint.pool.clear();
+    endpoint.shared.clear();
   }
 
   /** Tells of a change of state, and offers what may be offered after it. */
