@@ -6,6 +6,7 @@ import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { request } from "../support/handshake.ts";
 import { header as fieldOf, readResponse } from "../support/http-message.ts";
 import { connectPlain, connectProxied, type Delivery } from "../support/proxied-tls.ts";
+import { requires } from "../support/requires.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
 import { signedPair, testAuthority } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
@@ -67,6 +68,17 @@ test("a session behind it has its messages, back-pressure and Close", async () =
   expect(await peer.untilEnd()).toEqual({ code: 4321, reason: "that was it" });
   await until(() => fixture.records.length > 0);
   expect(fixture.records.at(-1)).toMatchObject({ client: "198.51.100.7:40000" });
+});
+
+test.skipIf(!requires("curl", "curl"))("curl is understood, over HTTP/1.1 and HTTP/2", async () => {
+  await using backend = ScriptedBackend.open(friendly);
+  await using fixture = GatewayFixture.open({ ...here, to: [backend] });
+  for (const version of ["--http1.1", "--http2"]) {
+    const words = ["-sk", "--haproxy-protocol", version, "-o", "/dev/null", "-w", "%{http_version} %{http_code}"];
+    const child = Bun.spawn(["curl", ...words, `https://127.0.0.1:${fixture.port}/`], { stdout: "pipe" });
+    expect(await new Response(child.stdout).text()).toBe(version === "--http2" ? "2 200" : "1.1 200");
+  }
+  expect(refusals(fixture)).toBeEmpty();
 });
 
 test("HTTP/2, names and client certificates are as without it", async () => {
