@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { GatewayFixture } from "../support/gateway-fixture.ts";
 import { Http2App } from "../support/http2-app.ts";
+import { isOverHttp2, openBridge } from "../support/http2-bridge.ts";
 import { until } from "../support/until.ts";
 import { echo, WsPeer } from "../support/ws.ts";
 
@@ -15,29 +16,34 @@ const kinds = [
   { way: "ws to h2", client: false, upstream: true },
   { way: "wss to h2c", client: true, upstream: false },
   { way: "wss to h2", client: true, upstream: true },
+  { way: "h2 to h2", client: true, upstream: true, isBridged: true },
 ];
 
-test.each(kinds)("AC-4.1: every code and reason passes both ways, from $way", async ({ client, upstream }) => {
-  await using app = await Http2App.open({
-    isSecure: upstream,
-    onPeer: (peer, headers) => {
-      const own = cases[Number(headers[":path"]?.slice(1))];
-      if (own !== undefined) peer.socket.close(own.code, own.reason);
-    },
-  });
-  const tls = upstream ? { tls: { ca: "authority.pem" } } : {};
-  await using fixture = GatewayFixture.open({ to: [app], upstream: { ...h2, ...tls }, isSecure: client });
-  const peers = await Promise.all(cases.map((_, at) => WsPeer.open(fixture.port, { path: `/${at}` })));
-  expect(await Promise.all(peers.map((peer) => peer.untilEnd()))).toEqual(cases);
-  for (const { code, reason } of cases) {
-    const peer = await WsPeer.open(fixture.port, { path: "/wait" });
-    peer.socket.close(code, reason);
-    expect(await app.peers.at(-1)?.untilEnd()).toEqual({ code, reason });
-    expect((await peer.untilEnd()).code).toBe(code);
-  }
-  expect(app.sessions).toHaveLength(1);
-  await until(() => fixture.gateway.sessions.size === 0);
-});
+test.each(kinds)(
+  "AC-4.1: every code and reason passes both ways, from $way",
+  async ({ client, upstream, isBridged }) => {
+    await using app = await Http2App.open({
+      isSecure: upstream,
+      onPeer: (peer, headers) => {
+        const own = cases[Number(headers[":path"]?.slice(1))];
+        if (own !== undefined) peer.socket.close(own.code, own.reason);
+      },
+    });
+    const tls = upstream ? { tls: { ca: "authority.pem" } } : {};
+    await using fixture = GatewayFixture.open({ to: [app], upstream: { ...h2, ...tls }, isSecure: client });
+    if (isBridged === true && !isOverHttp2) openBridge(fixture.port, { isSecure: true });
+    const peers = await Promise.all(cases.map((_, at) => WsPeer.open(fixture.port, { path: `/${at}` })));
+    expect(await Promise.all(peers.map((peer) => peer.untilEnd()))).toEqual(cases);
+    for (const { code, reason } of cases) {
+      const peer = await WsPeer.open(fixture.port, { path: "/wait" });
+      peer.socket.close(code, reason);
+      expect(await app.peers.at(-1)?.untilEnd()).toEqual({ code, reason });
+      expect((await peer.untilEnd()).code).toBe(code);
+    }
+    expect(app.sessions).toHaveLength(1);
+    await until(() => fixture.gateway.sessions.size === 0);
+  },
+);
 
 test("AC-4.2: a Close without a code stays one, in both directions", async () => {
   await using app = await Http2App.open({ onPeer: (peer, h) => h[":path"] === "/now" && peer.socket.close() });
@@ -63,6 +69,34 @@ test("a hundred sessions talk on one connection, and are 1014 when it is lost", 
   const ends = await Promise.all(peers.map((peer) => peer.untilEnd()));
   expect(ends).toEqual(Array(100).fill({ code: 1014, reason: "" }));
   await until(() => fixture.gateway.sessions.size === 0);
+});
+
+test("sixty clients that read nothing hold nobody else up on the same connection", async () => {
+  const large = Buffer.alloc(100_000, "x");
+  await using app = await Http2App.open({
+    onPeer: (peer, headers) => {
+      if (headers[":path"] !== "/slow") return echo(peer);
+      const more = (error?: Error | null) => void (error || peer.socket.send(large, more));
+      more();
+    },
+  });
+  await using fixture = GatewayFixture.open({ to: [app], upstream: h2 });
+  const slow = await Promise.all(Array.from({ length: 60 }, () => fixture.connect()));
+  for (const client of slow) {
+    client.write(
+      handshakeFor("")
+        .replace("GET / ", "GET /slow ")
+        .replace(/Sec-WebSocket-Protocol: \r\n/, ""),
+    );
+    await client.until("\r\n\r\n");
+    client.pause();
+  }
+  const quick = await WsPeer.open(fixture.port);
+  for (let count = 1; count <= 200; count++) {
+    quick.send(Buffer.alloc(20_000, "y"));
+    await until(() => quick.messages.length === count);
+  }
+  expect(app.sessions).toHaveLength(1);
 });
 
 test("a stream that is reset is 1014 for its client alone, and a client that vanishes is 1001 for the upstream", async () => {

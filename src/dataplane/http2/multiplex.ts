@@ -39,6 +39,8 @@ export type MultiplexOptions = {
   readonly owner: MultiplexOwner;
   readonly guard: FloodGuard;
   readonly limits: FieldLimits;
+  /** How much may wait here for slow readers before less may come on all streams (bytes). */
+  readonly maxHeld: number;
 };
 
 /** What both sides of a connection do alike: frames are read and checked, and given to streams; windows, SETTINGS and PING are heeded. */
@@ -51,12 +53,12 @@ export class Multiplex {
   readonly #intake: HeaderIntake;
   #hasBegun = false;
 
-  constructor({ wire, owner, guard, limits }: MultiplexOptions) {
+  constructor({ wire, owner, guard, limits, maxHeld }: MultiplexOptions) {
     this.#owner = owner;
     this.#guard = guard;
     this.#intake = new HeaderIntake({ limits, guard, kindOf: (stream) => owner.kindOf(stream) });
     this.output = new FrameOutput(wire);
-    this.streams = new StreamSet(wire, this.output, () => owner.onEmpty());
+    this.streams = new StreamSet({ wire, output: this.output, maxHeld, onEmpty: () => owner.onEmpty() });
   }
 
   /** True if a header block has begun and not ended. */

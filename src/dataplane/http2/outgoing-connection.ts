@@ -28,6 +28,8 @@ import { type Stream, streamWindow } from "./stream.ts";
 const limits = { head: 131_072, headers: 1000 };
 /** Frames that ask for nothing, of an upstream: some measure their line with a PING for every answer (a second, and at once). */
 const idleTalk = { rate: 1000, burst: 5000 };
+/** Streams belong to clients that know nothing of each other: only its own window holds one of them back, so that no slow one stops the rest. */
+const maxHeld = Number.POSITIVE_INFINITY;
 /** Streams at once where the upstream says nothing of it. */
 const usualStreams = 100;
 /** What may wait to be sent before the connection takes no more requests (bytes). */
@@ -73,7 +75,7 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
     this.#heardAt = this.#idleSince = wheel.now;
     this.#deadline = new Deadline(wheel, this);
     const guard = new FloodGuard({ streams: 0, resetsPerSecond: 0, idleTalk }, () => wheel.clock());
-    this.#multiplex = new Multiplex({ wire, owner: this, guard, limits });
+    this.#multiplex = new Multiplex({ wire, owner: this, guard, limits, maxHeld });
     wire.receiver = this;
   }
 

@@ -48,6 +48,9 @@ export type Http2Options = {
 const goAwayMs = 1000;
 const lingerMs = 2000;
 
+/** What may wait here of one client, whose streams are slow by its own doing (bytes). */
+const maxHeld = 4_194_304;
+
 /** One HTTP/2 connection of a client (RFC 9113): its frames, its streams, and the limits on both. */
 export class Http2Connection implements Receiver, DeadlineOwner, MultiplexOwner {
   readonly #options: Http2Options;
@@ -69,7 +72,7 @@ export class Http2Connection implements Receiver, DeadlineOwner, MultiplexOwner 
     this.#options = options;
     this.#deadline = new Deadline(wheel, this);
     this.#guard = new FloodGuard(settings.http2, () => wheel.clock());
-    this.#multiplex = new Multiplex({ wire, owner: this, guard: this.#guard, limits: settings.limits });
+    this.#multiplex = new Multiplex({ wire, owner: this, guard: this.#guard, limits: settings.limits, maxHeld });
     this.#output = this.#multiplex.output;
     this.#streams = this.#multiplex.streams;
     this.#parts = {

@@ -3,14 +3,23 @@ import type { FrameOutput } from "./frame-output.ts";
 import { ConnectionFault, errorCode, frameType, numberFrame, usualWindow } from "./frames.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 
-/** What may come on all streams together before it is read, and how much may wait here for slow readers before less may come (bytes). */
+/** What may come on all streams together before it is read (bytes). */
 const connectionWindow = 1_048_576;
-const maxHeld = 4_194_304;
+
+type StreamSetOptions = {
+  readonly wire: Wire;
+  readonly output: FrameOutput;
+  /** How much may wait here for slow readers before less may come on all streams (bytes). */
+  readonly maxHeld: number;
+  /** Called when the last stream has ended. */
+  readonly onEmpty: () => void;
+};
 
 /** The streams of a connection that are open, what they share of its windows, and whose turn it is to send. */
 export class StreamSet implements StreamOwner {
   readonly #wire: Wire;
   readonly #output: FrameOutput;
+  readonly #maxHeld: number;
   readonly #onEmpty: () => void;
   readonly #streams = new Map<number, Stream>();
   readonly #waiting = new Set<Stream>();
@@ -19,8 +28,8 @@ export class StreamSet implements StreamOwner {
   #unacknowledged = 0;
   #isClosed = false;
 
-  /** `onEmpty` is called when the last stream has ended. */
-  constructor(wire: Wire, output: FrameOutput, onEmpty: () => void) {
+  constructor({ wire, output, maxHeld, onEmpty }: StreamSetOptions) {
+    this.#maxHeld = maxHeld;
     this.#wire = wire;
     this.#output = output;
     this.#onEmpty = onEmpty;
@@ -81,7 +90,7 @@ export class StreamSet implements StreamOwner {
 
   /** The window of the connection is open for all streams, however slowly one of them is read, until too much waits here. */
   acknowledge(): void {
-    if (this.#unacknowledged < connectionWindow / 2 || this.#held > maxHeld || this.#isClosed) return;
+    if (this.#unacknowledged < connectionWindow / 2 || this.#held > this.#maxHeld || this.#isClosed) return;
     this.send(numberFrame(frameType.windowUpdate, 0, this.#unacknowledged));
     this.#unacknowledged = 0;
   }
