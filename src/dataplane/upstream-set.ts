@@ -49,6 +49,7 @@ export class UpstreamSet {
       wheel: options.wheel,
       dial: (dialOptions) => this.#dial(dialOptions),
       upstream: (name) => this.#upstreams.get(name),
+      onFault,
     };
   }
 

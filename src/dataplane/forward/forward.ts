@@ -26,6 +26,8 @@ export type ForwardParts = {
   readonly wheel: TimerWheel;
   readonly dial: (options: ForwardDial) => Promise<Wire>;
   readonly upstream: (name: string) => Upstream<ClientConnection> | undefined;
+  /** Hears of what must not happen on a connection that others share. */
+  readonly onFault?: (error: unknown) => void;
 };
 
 /** One try: an endpoint that is lent for it. */

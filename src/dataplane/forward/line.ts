@@ -53,7 +53,7 @@ async function openLine(attempt: Attempt): Promise<Line> {
 async function begin({ endpoint, exchange, parts }: Attempt, wire: Wire): Promise<OutgoingConnection> {
   try {
     const timeoutMs = exchange.route.timeouts.connectMs;
-    return await OutgoingConnection.open({ wire, wheel: parts.wheel, timeoutMs });
+    return await OutgoingConnection.open({ wire, wheel: parts.wheel, timeoutMs, onFault: parts.onFault });
   } catch (error) {
     endpoint.traffic.failed("connect");
     throw error;

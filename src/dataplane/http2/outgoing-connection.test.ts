@@ -40,10 +40,11 @@ async function open() {
     },
   };
   const upstream = new Http2PeerConnection((bytes) => wire.receiver.onBytes(bytes));
-  const opening = OutgoingConnection.open({ wire, wheel, timeoutMs: 1000 });
+  const faults: unknown[] = [];
+  const opening = OutgoingConnection.open({ wire, wheel, timeoutMs: 1000, onFault: (fault) => faults.push(fault) });
   upstream.write(settingsFrame([]));
   const pings = () => upstream.frames.filter(({ type }) => type === frameType.ping).length;
-  return { connection: await opening, upstream, wheel, pings, isDestroyed: () => isDestroyed };
+  return { connection: await opening, upstream, wheel, pings, faults, isDestroyed: () => isDestroyed };
 }
 
 test("a line that is silent while something is asked is tried with PING, and lost if that is not answered", async () => {
@@ -71,4 +72,18 @@ test("a line on which nothing is asked is left alone, and tried at once when it 
   using exchange = connection.request(request);
   exchange.answer.catch(() => {});
   expect(pings()).toBe(1);
+});
+
+test("a fault of ours costs one stream, and the others on the connection go on", async () => {
+  const { connection, upstream, faults, isDestroyed } = await open();
+  const onInterim = () => {
+    throw new Error("a broken invariant");
+  };
+  const broken = connection.request({ ...request, onInterim });
+  const other = connection.request(request);
+  upstream.answer(1, { ":status": "103" }, false).answer(3, { ":status": "200" });
+  await expect(broken.answer).rejects.toMatchObject({ code: "upstream_lost" });
+  expect(await other.answer).toMatchObject({ status: 200 });
+  expect(faults).toMatchObject([{ message: "a broken invariant" }]);
+  expect([isDestroyed(), connection.hasRoom]).toEqual([false, true]);
 });

@@ -46,6 +46,8 @@ export type OutgoingOptions = {
   readonly wheel: TimerWheel;
   /** How long the upstream may take to say SETTINGS (ms); 0 waits for ever. */
   readonly timeoutMs: number;
+  /** Hears of what must not happen, and cost one stream only. */
+  readonly onFault?: ((error: unknown) => void) | undefined;
 };
 
 /** One HTTP/2 connection to an upstream (RFC 9113), which carries requests and WebSockets side by side. */
@@ -55,6 +57,7 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
   onUnusable: (() => void) | undefined;
   readonly #wire: Wire;
   readonly #wheel: TimerWheel;
+  readonly #onFault: OutgoingOptions["onFault"];
   readonly #deadline: Deadline;
   readonly #multiplex: Multiplex;
   readonly #opened = Promise.withResolvers<OutgoingConnection>();
@@ -69,7 +72,8 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
   #idleSince: number | undefined;
   #isPinging = false;
 
-  private constructor({ wire, wheel }: OutgoingOptions) {
+  private constructor({ wire, wheel, onFault }: OutgoingOptions) {
+    this.#onFault = onFault;
     this.#wire = wire;
     this.#wheel = wheel;
     this.#heardAt = this.#idleSince = wheel.now;
@@ -179,9 +183,9 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
     stream.onGone(new GatewayError("upstream_lost", `the upstream ${what}`, { canRetry }));
   }
 
-  /** The exchange was told; a fault of ours is one, too, because nobody else can be told here. */
+  /** A fault of the upstream was told to its exchange. */
   onStreamFault(thrown: unknown): void {
-    if (!(thrown instanceof StreamFault)) throw thrown;
+    if (!(thrown instanceof StreamFault)) this.#onFault?.(thrown);
   }
 
   onSettings({ maxStreams, tableSize, takesSessions }: PeerSettings): void {
