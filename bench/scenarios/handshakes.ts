@@ -41,7 +41,7 @@ export const tlsHandshakesScenarios: readonly Scenario[] = [
   trafficScenario({
     ...common,
     name: "tls-resumed",
-    title: "Resumed TLS 1.3 and WebSocket handshakes, 64 at once",
+    title: "Resumed TLS 1.3 and WebSocket handshakes, 64",
     tls: "resumed",
     isMeasuredDirectly: false,
     targets: { nginx: 0.8, haproxy: 0.8 },
