@@ -12,16 +12,21 @@ import { echo, WsApp, WsPeer } from "../support/ws.ts";
 const dayMs = 86_400_000;
 const hosts = ["site.test", "127.0.0.1"];
 
-test("AC-1.5, AC-25.2: renewed files are in use within a second, mistakes in them change nothing, and no session closes", async () => {
-  using files = TlsFiles.make();
-  await using app = await WsApp.open(echo);
-  const place = files.add("site", signedPair({ name: "first", hosts, until: Date.now() + 10 * dayMs }));
-  await using gateway = await RunningGateway.open(`
+/** A gateway with one TLS listener, whose certificate and key are these files. */
+function openSecure(place: { readonly cert: string; readonly key: string }, app: WsApp): Promise<RunningGateway> {
+  return RunningGateway.open(`
 listeners: { web: { address: "127.0.0.1:0", tls: { certificates: [ ${JSON.stringify(place)} ] } } }
 upstreams: { app: { endpoints: [ "127.0.0.1:${app.port}" ] } }
 routes: { all: { to: app } }
 admin: { address: "127.0.0.1:0" }
 `);
+}
+
+test("AC-1.5, AC-25.2: renewed files are in use within a second, mistakes in them change nothing, and no session closes", async () => {
+  using files = TlsFiles.make();
+  await using app = await WsApp.open(echo);
+  const place = files.add("site", signedPair({ name: "first", hosts, until: Date.now() + 10 * dayMs }));
+  await using gateway = await openSecure(place, app);
   const port = gateway.ready.listeners[0]?.port ?? 0;
   const peers = await Promise.all(Array.from({ length: 20 }, () => WsPeer.open(port, { isSecure: true })));
   const inUse = async (): Promise<unknown> => commonName(await askTls(port, { servername: "site.test" }));
@@ -54,12 +59,7 @@ test("AC-1.5: while a hundred wss sessions talk, certificates are replaced again
   using files = TlsFiles.make();
   await using app = await WsApp.open(echo);
   const place = files.add("site", signedPair({ name: "0", hosts }));
-  await using gateway = await RunningGateway.open(`
-listeners: { web: { address: "127.0.0.1:0", tls: { certificates: [ ${JSON.stringify(place)} ] } } }
-upstreams: { app: { endpoints: [ "127.0.0.1:${app.port}" ] } }
-routes: { all: { to: app } }
-admin: { address: "127.0.0.1:0" }
-`);
+  await using gateway = await openSecure(place, app);
   const port = gateway.ready.listeners[0]?.port ?? 0;
   const peers = await Promise.all(Array.from({ length: 100 }, () => WsPeer.open(port, { isSecure: true })));
   const talks = peers.map((peer, at) => talk(peer, `session ${at}, `));

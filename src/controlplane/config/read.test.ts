@@ -1,21 +1,7 @@
 import { expect, test } from "bun:test";
 import { formatIssue } from "../../core/issue.ts";
 import { configurationReader, readConfiguration } from "./read.ts";
-
-const source = "causeway.yaml";
-const fine = 'listeners: { web: { address: ":8080" } }\nupstreams: { app: { endpoints: [ a:1 ] } }\n';
-
-function read(text: string) {
-  return readConfiguration([{ source, text }], {});
-}
-
-function routes(count: number): string {
-  const lines = Array.from({ length: count }, (_, at) => {
-    const match = `{ hosts: [ h${at}.example.com ], path: /chat/${at} }`;
-    return `  r${at}:\n    match: ${match}\n    filters: [ { rewrite: { prefix: / } } ]\n    to: app\n    timeouts: { idle: 5m }\n`;
-  });
-  return `${fine}routes:\n${lines.join("")}`;
-}
+import { fine, read, routes, source } from "./testdata/many-routes.ts";
 
 test("no text at all is told as what is missing", () => {
   const { configuration, issues } = readConfiguration([]);
