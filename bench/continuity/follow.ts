@@ -1,12 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Target } from "../load/orders.ts";
 import type { Cores } from "../measure/machine.ts";
 import type { ProxyPlan } from "../proxies/contender.ts";
 import { Child } from "../run/child.ts";
 import { freePort } from "../run/free-port.ts";
-import { onTheWayOut } from "../run/leftovers.ts";
+import { layGround } from "../run/ground.ts";
 import { LoadProcess } from "../run/load-process.ts";
 import { eventually, killBusiest, type Operated } from "./operated.ts";
 import { type Consequence, consequences, type Deed, type EventKind, eventKinds, type Timeline } from "./timeline.ts";
@@ -35,13 +33,7 @@ const payloadBytes = 64;
 /** Opens sessions through a gateway, lets them talk, and does one thing after the other to it. */
 export async function followOnce(operated: Operated, pace: Pace, cores: Cores): Promise<Followed> {
   await using owned = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  owned.use(onTheWayOut(removeFolder));
-  owned.defer(removeFolder);
-  const onLoadCore = { core: cores.load, folder, logFile: join(folder, "load.log") };
-  const echo = owned.use(LoadProcess.start("echo-server.ts", String(payloadBytes), onLoadCore));
-  const upstreamPort = (await echo.answer("listen")).port;
+  const { folder, onLoadCore, upstreamPort } = await layGround(owned, { loadCore: cores.load, payloadBytes });
   const limit = operated.stopsOld ? { oldStaysSeconds: pace.oldStaysSeconds } : {};
   const plan = { folder, port: freePort(), adminPort: freePort(), upstreamPort, workers: 2, tls: undefined, ...limit };
   const gateway = await Supervised.start(operated, plan, cores);

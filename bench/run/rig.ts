@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Target } from "../load/orders.ts";
 import type { Cores } from "../measure/machine.ts";
@@ -8,7 +6,7 @@ import type { Contender, ProxyPlan } from "../proxies/contender.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import { Child, type Placement } from "./child.ts";
 import { freePort } from "./free-port.ts";
-import { onTheWayOut } from "./leftovers.ts";
+import { layGround } from "./ground.ts";
 import { LoadProcess } from "./load-process.ts";
 import { writeTlsFiles } from "./tls-files.ts";
 
@@ -38,13 +36,7 @@ export class Rig implements AsyncDisposable {
   static async open({ proxy, cores, scenario }: RigPlan): Promise<Rig> {
     const { loadScript, payloadBytes, workers = 1 } = scenario;
     await using owned = new AsyncDisposableStack();
-    const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
-    const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-    owned.use(onTheWayOut(removeFolder));
-    owned.defer(removeFolder);
-    const onLoadCore = { core: cores.load, folder, logFile: join(folder, "load.log") };
-    const echo = owned.use(LoadProcess.start("echo-server.ts", String(payloadBytes), onLoadCore));
-    const upstreamPort = (await echo.answer("listen")).port;
+    const { folder, onLoadCore, echo, upstreamPort } = await layGround(owned, { loadCore: cores.load, payloadBytes });
     const tls = scenario.tls === undefined ? undefined : await writeTlsFiles(folder);
     const plan = { folder, port: freePort(), adminPort: freePort(), upstreamPort, workers, tls };
     const core = workers === 1 ? cores.proxy : `${cores.proxy},${cores.load}`;
