@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { timed } from "../../../test/support/cpu-time.ts";
+import { read, routes } from "../../../test/support/many-routes.ts";
 import { formatIssue } from "../../core/issue.ts";
-import { read, routes } from "./testdata/many-routes.ts";
 
 test("a thousand routes are read in less than half a second", () => {
   const text = routes(1000);

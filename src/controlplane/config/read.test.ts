@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { fine, read, routes, source } from "../../../test/support/many-routes.ts";
 import { formatIssue } from "../../core/issue.ts";
 import { configurationReader, readConfiguration } from "./read.ts";
-import { fine, read, routes, source } from "./testdata/many-routes.ts";
 
 test("no text at all is told as what is missing", () => {
   const { configuration, issues } = readConfiguration([]);

@@ -1,4 +1,4 @@
-import { readConfiguration } from "../read.ts";
+import { readConfiguration } from "../../src/controlplane/config/read.ts";
 
 /** The name of the file that `read` pretends to read. */
 export const source = "causeway.yaml";
