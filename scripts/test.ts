@@ -5,14 +5,30 @@ import { LineSplitter } from "../src/kit/line-splitter.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folders = ["src", "examples", "test/e2e", "test/conformance", "test/soak", "bench"];
 const longestLine = 16 * 1024 * 1024;
+/** A failure is told once more at the end, with this much of what stood before it. */
+const linesOfAFailure = 16;
 
 /** What the runner's summary says; its last word on each counts. */
 const summary = new Map<string, number>();
 const skips = new Set<string>();
+const failures: string[] = [];
+let file = "";
+let sinceTheLastTest: string[] = [];
+
+/** Keeps what the runner says of a failed test: its file, its name, and the error, which stands before the name. */
+function keepFailure(plain: string): void {
+  file = /^(\S+\.test\.ts):$/.exec(plain)?.[1] ?? file;
+  const name = /^\(fail\) (.*)$/.exec(plain)?.[1];
+  if (name !== undefined)
+    failures.push(`failed: ${file}: ${name}`, ...sinceTheLastTest.map((said) => `failed:   ${said}`));
+  if (/^\((pass|fail|skip|todo)\) /.test(plain)) sinceTheLastTest = [];
+  else if (plain.trim() !== "") sinceTheLastTest = [...sinceTheLastTest, plain].slice(-linesOfAFailure);
+}
 
 /** Reads one line of the runner's report and passes it on; what passed or was skipped is only counted, so that failures are seen. */
 function take(line: string): void {
   const plain = Bun.stripANSI(line);
+  keepFailure(plain);
   const [, amount, word] = /^ *(\d+) (pass|fail|skip|todo|error)s?$/.exec(plain) ?? [];
   if (amount !== undefined && word !== undefined) summary.set(word, Number(amount));
   const skip = /(?:^|\s)(skipped: .*)$/.exec(plain)?.[1];
@@ -38,6 +54,7 @@ const [code] = await Promise.all([child.exited, readLines(child.stdout), readLin
 // A runner that fails without a failed test (a file that does not load, a crash) must not look like success.
 const failed = counted("fail", "error") || (code === 0 ? 0 : 1);
 const skipped = counted("skip", "todo");
+for (const told of failures) process.stdout.write(`${told}\n`);
 for (const skip of skips) process.stdout.write(`${skip}\n`);
 process.stdout.write(`${counted("pass")} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}\n`);
 process.exitCode = failed === 0 ? 0 : 1;
