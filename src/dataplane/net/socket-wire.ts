@@ -9,6 +9,7 @@ import {
   type WireSecurity,
 } from "../../core/wire.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
+import { type Outgoing, outbox } from "./outbox.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 
 /** The one that a wire belongs to, beside its receiver. */
@@ -31,14 +32,19 @@ export type SocketWireOptions = {
   readonly state?: WireState;
 };
 
+/** What is longer is sent at once, so that whoever writes hears early of a slow peer (bytes). */
+const mostUnsent = 16_384;
+
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
-export class SocketWire implements Wire, Movable, SocketOwner {
+export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   receiver: Receiver;
   readonly peer: PeerAddress;
   readonly security: WireSecurity | undefined;
   readonly #socket: OwnedSocket;
   readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
+  /** Written in this turn of the event loop; only while nothing is queued. */
+  #unsent: Uint8Array | undefined;
   #isEnding = false;
   #hasPeerEnded = false;
   #isClosed = false;
@@ -61,6 +67,7 @@ export class SocketWire implements Wire, Movable, SocketOwner {
 
   freeze(): { readonly state: WireState; readonly descriptor: number } {
     this.pause();
+    this.send();
     this.receiver = this.#parking = new Parking();
     const state = {
       peer: this.peer,
@@ -99,7 +106,9 @@ export class SocketWire implements Wire, Movable, SocketOwner {
     this.#queue.push(Buffer.from(state.queued, "base64"));
   }
 
+  /** What the kernel does not take is only known once it was asked to. */
   get queued(): number {
+    this.send();
     return this.#queue === undefined ? 0 : this.#queue.bytes;
   }
 
@@ -109,6 +118,24 @@ export class SocketWire implements Wire, Movable, SocketOwner {
 
   write(bytes: Uint8Array): number {
     if (this.#isClosed || this.#isEnding) return this.queued;
+    if (this.#unsent === undefined && this.#queue === undefined && bytes.length <= mostUnsent) {
+      this.#unsent = bytes;
+      outbox.add(this);
+      return 0;
+    }
+    this.send();
+    return this.#write(bytes);
+  }
+
+  /** Sends what was written in this turn of the event loop. */
+  send(): void {
+    const unsent = this.#unsent;
+    if (unsent === undefined) return;
+    this.#unsent = undefined;
+    this.#write(unsent);
+  }
+
+  #write(bytes: Uint8Array): number {
     const queue = this.#queue;
     if (queue !== undefined && queue.bytes > 0) return queue.push(bytes);
     const taken = this.#socket.write(bytes);
@@ -134,6 +161,7 @@ export class SocketWire implements Wire, Movable, SocketOwner {
   destroy(): void {
     if (this.#isClosed) return;
     this.receiver = silentReceiver;
+    this.send();
     this.#finish(undefined);
     // Not terminate(): what the kernel holds shall still reach the peer.
     this.#closeSocket();
@@ -201,7 +229,7 @@ export class SocketWire implements Wire, Movable, SocketOwner {
   #finish(error: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#queue = undefined;
+    this.#queue = this.#unsent = undefined;
     this.receiver.onClose(error);
   }
 }
