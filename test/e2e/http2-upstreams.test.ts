@@ -93,7 +93,7 @@ test("an endpoint that chooses HTTP/1.1 over TLS is spoken to in HTTP/1.1", asyn
   const server = createServer({ ...testSite() }, onHttp1);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
-  markSecure(port);
+  using _mark = markSecure(port);
   await using fixture = GatewayFixture.open({ to: [{ port }], upstream: { ...h2, tls: { ca: "authority.pem" } } });
   const answers = await Promise.all(Array.from({ length: 5 }, async () => (await ask(fixture)).text()));
   expect(answers).toEqual(Array(5).fill("one"));

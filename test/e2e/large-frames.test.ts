@@ -11,8 +11,8 @@ import { until } from "../support/until.ts";
 const megabyte = 1 << 20;
 /** Bytes of the frame that is relayed; `CAUSEWAY_LARGE=1` makes it the whole gigabyte. */
 const frameSize = process.env.CAUSEWAY_LARGE === undefined ? 256 * megabyte : 1024 * megabyte;
-/** What may be on its way: both high-water marks, buffers of the event loop, and what a collection has not fetched yet. */
-const allowance = 32 * megabyte;
+/** What may be on its way: both high-water marks, buffers of the event loop, and what a collection has not fetched yet, on a busy machine too. */
+const allowance = 64 * megabyte;
 
 const block = Buffer.alloc(megabyte, 7);
 const fragment = makeFrame({ opcode: 0, payload: "x", isFinal: false });

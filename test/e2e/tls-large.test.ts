@@ -8,7 +8,7 @@ import { highest, residentMemory } from "../support/process-figures.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { type BackendConnection, okAnswer, ScriptedBackend } from "../support/scripted-backend.ts";
-import { markPlain, markSecure, testAuthority, testSite } from "../support/test-certificates.ts";
+import { markSecure, testAuthority, testSite } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
 import { until } from "../support/until.ts";
 
@@ -25,6 +25,7 @@ const mostStalled = 32 * megabyte;
 const files = TlsFiles.make();
 let backends: { readonly plain: ScriptedBackend; readonly secure: ScriptedBackend };
 let gateway: RunningGateway;
+let mark: Disposable | undefined;
 /** The worker's memory before it carried anything. */
 let fresh = 0;
 
@@ -55,12 +56,12 @@ beforeAll(async () => {
       routes: { plain: to("plain"), secure: to("secure") },
     }),
   );
-  markPlain(port("plain"));
-  markSecure(port("secure"));
+  mark = markSecure(port("secure"));
   fresh = residentMemory(gateway.ready.workerPid);
 }, 15_000);
 
 afterAll(async () => {
+  mark?.[Symbol.dispose]();
   await gateway?.[Symbol.asyncDispose]();
   await backends?.plain[Symbol.asyncDispose]();
   await backends?.secure[Symbol.asyncDispose]();

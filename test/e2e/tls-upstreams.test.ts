@@ -3,7 +3,7 @@ import { issueCertificate } from "../../src/kit/issue-certificate.ts";
 import { GatewayFixture, snapshotOf } from "../support/gateway-fixture.ts";
 import { handshake, request } from "../support/handshake.ts";
 import { friendly, ScriptedBackend } from "../support/scripted-backend.ts";
-import { markPlain, signedPair, testAuthority, testSite } from "../support/test-certificates.ts";
+import { signedPair, testAuthority, testSite } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
 import { until } from "../support/until.ts";
 
@@ -89,7 +89,6 @@ describe.each(asked)("AC-25.1, S23: for a $kind", ({ kind, bytes }) => {
     await using backend = ScriptedBackend.open((connection) => {
       connection.write("HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    markPlain(backend.port);
     const endpoints = [`https://127.0.0.1:${backend.port}`];
     await using fixture = GatewayFixture.open({ upstream: { endpoints } });
     const client = await fixture.connect();

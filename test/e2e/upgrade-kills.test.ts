@@ -62,10 +62,6 @@ class Sessions implements Disposable {
     return new Sessions(talking, await Promise.all(quiet));
   }
 
-  get areAllThere(): boolean {
-    return this.#all.every(({ end }) => end === undefined);
-  }
-
   get areAllOver(): boolean {
     return this.#all.every(({ end }) => end !== undefined);
   }
@@ -74,14 +70,29 @@ class Sessions implements Disposable {
     return [...this.talking.peers, ...this.#idle];
   }
 
-  /** Everything that is said comes back, on each of them. */
-  async check(): Promise<void> {
-    const { messages } = this.talking;
+  /** Whether they live on, all of them, or are over: an end takes a while to be heard of. */
+  async liveOn(): Promise<boolean> {
+    this.#ask();
+    await until(() => this.areAllOver || this.#haveAllAnswered, recoveryMs);
+    return !this.areAllOver;
+  }
+
+  #ask(): void {
     for (const peer of this.#idle) {
       peer.messages.length = 0;
       peer.send("still there?");
     }
-    await until(() => this.#idle.every((peer) => peer.messages.length > 0), recoveryMs);
+  }
+
+  get #haveAllAnswered(): boolean {
+    return this.#idle.every((peer) => peer.messages.length > 0);
+  }
+
+  /** Everything that is said comes back, on each of them. */
+  async check(): Promise<void> {
+    const { messages } = this.talking;
+    this.#ask();
+    await until(() => this.#haveAllAnswered, recoveryMs);
     await until(() => this.talking.messages > messages + 50, recoveryMs);
     expect(this.talking.faults).toEqual([]);
   }
@@ -139,7 +150,7 @@ for (const { name, script, without } of steps) {
     const processes = new WorkerProcesses(gateway);
     using sessions = await Sessions.open(portOf(gateway));
     await upgradeTo(gateway, `worker-${name}`, script(killParent));
-    const isAlive = without.worker ?? sessions.areAllThere;
+    const isAlive = without.worker ?? (await sessions.liveOn());
     if (isAlive) await sessions.check();
     else await until(() => sessions.areAllOver, recoveryMs);
     await settled(gateway, processes, isAlive ? idle + talkers : 0);

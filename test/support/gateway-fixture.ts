@@ -7,7 +7,7 @@ import { Gateway } from "../../src/dataplane/gateway.ts";
 import type { TimerWheel } from "../../src/kit/timer-wheel.ts";
 import { closeBridge, isOverHttp2, openBridge } from "./http2-bridge.ts";
 import { RawClient } from "./raw-client.ts";
-import { isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
+import { isSecurePort, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 /** A gateway in our own configuration's words, as plain objects; what is left out is plain. */
@@ -36,6 +36,7 @@ const isAlwaysSecure = process.env.CAUSEWAY_TEST_OVER === "wss" || process.env.C
 export class GatewayFixture implements AsyncDisposable {
   readonly gateway: Gateway;
   readonly records: AccessRecord[] = [];
+  readonly #mark: Disposable | undefined;
 
   private constructor(settings: FixtureSettings) {
     this.gateway = new Gateway({
@@ -45,8 +46,7 @@ export class GatewayFixture implements AsyncDisposable {
     const [issue] = this.gateway.apply(snapshotOf(settings));
     if (issue !== undefined) throw new Error(issue.says);
     const isSecure = speaksTls(settings);
-    if (isSecure) markSecure(this.port);
-    else markPlain(this.port);
+    this.#mark = isSecure ? markSecure(this.port) : undefined;
     if (isOverHttp2 && settings.isDirect !== true && !isAbout("h2c", settings)) openBridge(this.port, { isSecure });
   }
 
@@ -78,6 +78,7 @@ export class GatewayFixture implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#mark?.[Symbol.dispose]();
     await closeBridge(this.port);
     await this.gateway[Symbol.asyncDispose]();
   }

@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { markPlain, markSecure, testSite } from "./test-certificates.ts";
+import { markSecure, testSite } from "./test-certificates.ts";
 import { socketOn, WsPeer } from "./ws.ts";
 
 export type Http2AppOptions = {
@@ -21,6 +21,7 @@ export class Http2App implements AsyncDisposable {
   readonly sessions: http2.ServerHttp2Session[] = [];
   readonly server: http2.Http2Server | http2.Http2SecureServer;
   readonly #options: Http2AppOptions;
+  #mark: Disposable | undefined;
 
   private constructor(server: http2.Http2Server | http2.Http2SecureServer, options: Http2AppOptions) {
     this.server = server;
@@ -43,8 +44,7 @@ export class Http2App implements AsyncDisposable {
         : http2.createServer({ settings });
     const app = new Http2App(server, options);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    if (options.isSecure === true) markSecure(app.port);
-    else markPlain(app.port);
+    if (options.isSecure === true) app.#mark = markSecure(app.port);
     return app;
   }
 
@@ -54,6 +54,7 @@ export class Http2App implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#mark?.[Symbol.dispose]();
     for (const peer of this.peers) peer.socket.terminate();
     for (const session of this.sessions) session.destroy();
     this.server.close();

@@ -1,7 +1,7 @@
 import http2 from "node:http2";
 import net from "node:net";
 import { acceptFor } from "../../src/core/websocket-handshake.ts";
-import { markPlain, testAuthority } from "./test-certificates.ts";
+import { testAuthority } from "./test-certificates.ts";
 
 /** The same tests can be run over HTTP/2, in the clear (`h2c`) or over TLS (`h2`). */
 export const isOverHttp2 = /^h2c?$/.test(process.env.CAUSEWAY_TEST_OVER ?? "");
@@ -49,8 +49,6 @@ export class Http2Bridge {
     this.#session = session;
     const address = server.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
-    // Ports come again, and this one may have spoken TLS before.
-    markPlain(this.port);
     server.on("connection", (socket) => this.#serve(socket));
   }
 

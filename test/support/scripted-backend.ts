@@ -1,7 +1,7 @@
 import { acceptFor } from "../../src/core/websocket-handshake.ts";
 import { type HttpMessage, header, readRequest } from "./http-message.ts";
 import { SendQueue } from "./send-queue.ts";
-import { backendTls, markPlain, markSecure } from "./test-certificates.ts";
+import { backendTls, markSecure } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 /** What a backend does with each connection. */
@@ -12,6 +12,7 @@ export class ScriptedBackend implements AsyncDisposable {
   readonly connections: BackendConnection[] = [];
   readonly #listener: Bun.TCPSocketListener<BackendConnection>;
   readonly #failures: unknown[] = [];
+  readonly #mark: Disposable | undefined;
 
   private constructor(script: Script, tls: Bun.TLSOptions | undefined) {
     this.#listener = Bun.listen<BackendConnection>({
@@ -38,8 +39,7 @@ export class ScriptedBackend implements AsyncDisposable {
         },
       },
     });
-    if (tls === undefined) markPlain(this.port);
-    else markSecure(this.port);
+    this.#mark = tls === undefined ? undefined : markSecure(this.port);
   }
 
   /** With `tls` it speaks TLS, and gateways of the tests know it. */
@@ -68,6 +68,7 @@ export class ScriptedBackend implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#mark?.[Symbol.dispose]();
     this.#listener.stop(true);
     if (this.#failures.length > 0) throw this.#failures[0];
   }

@@ -28,14 +28,10 @@ function prepare(): { readonly authority: IssuedPair; readonly site: IssuedPair 
 
 const secure = new Set<number>();
 
-/** From now on clients of the tests speak TLS with this port of 127.0.0.1. */
-export function markSecure(port: number): void {
+/** Clients of the tests speak TLS with this port of 127.0.0.1, until the mark is disposed of: ports come again. */
+export function markSecure(port: number): Disposable {
   secure.add(port);
-}
-
-/** The other way round, since ports come again. */
-export function markPlain(port: number): void {
-  secure.delete(port);
+  return { [Symbol.dispose]: () => secure.delete(port) };
 }
 
 export function isSecurePort(port: number): boolean {

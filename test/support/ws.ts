@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import type { ClientOptions, ServerOptions, WebSocket as Socket } from "ws";
 import { within } from "../../src/kit/sleep.ts";
 import { wayTo } from "./http2-bridge.ts";
-import { backendTls, isSecurePort, markPlain, markSecure, testAuthority, testSite } from "./test-certificates.ts";
+import { backendTls, isSecurePort, markSecure, testAuthority, testSite } from "./test-certificates.ts";
 
 // Bun puts an implementation of its own in the place of "ws"; its file is the real one, a peer that is independent of us.
 const { WebSocket, WebSocketServer }: typeof import("ws") = await import(
@@ -83,6 +83,7 @@ export class WsPeer {
 export class WsApp implements AsyncDisposable {
   readonly peers: WsPeer[] = [];
   readonly #server: InstanceType<typeof WebSocketServer>;
+  #mark: Disposable | undefined;
 
   private constructor(server: InstanceType<typeof WebSocketServer>) {
     this.#server = server;
@@ -105,8 +106,7 @@ export class WsApp implements AsyncDisposable {
     const listening = new Promise((resolve) => server.on("listening", resolve));
     secure?.listen(0, "127.0.0.1");
     await listening;
-    if (secure === undefined) markPlain(app.port);
-    else markSecure(app.port);
+    if (secure !== undefined) app.#mark = markSecure(app.port);
     return app;
   }
 
@@ -116,6 +116,7 @@ export class WsApp implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#mark?.[Symbol.dispose]();
     for (const peer of this.peers) peer.socket.terminate();
     this.#server.close();
   }
