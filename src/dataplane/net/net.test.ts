@@ -98,6 +98,36 @@ test("what the kernel does not take is queued, sent in order, and told of", asyn
   done();
 });
 
+test("what is written in one turn of the event loop waits for its end, and is sent whatever ends the wire before", async () => {
+  for (const end of ["end", "destroy"] as const) {
+    const { near, far, farNotes, done } = await pair();
+    const text = Array.from({ length: 5 }, (_, at) => `${at} `).join("");
+    for (const word of text.match(/\d /g) ?? []) expect(near.write(Buffer.from(word))).toBe(0);
+    near[end]();
+    await farNotes.ended.promise;
+    expect(farNotes.text).toBe(text);
+    near.destroy();
+    far.destroy();
+    done();
+  }
+});
+
+test("whoever asks what is queued hears what the kernel has not taken, also of what was written just now", async () => {
+  const { near, far, done } = await pair();
+  far.pause();
+  const piece = new Uint8Array(16_384).fill(120);
+  let pieces = 0;
+  while (near.queued === 0 && pieces < 10_000) {
+    near.write(piece);
+    pieces++;
+  }
+  expect(near.queued).toBeGreaterThan(0);
+  expect(near.queued).toBeLessThanOrEqual(piece.length);
+  near.destroy();
+  far.destroy();
+  done();
+});
+
 test("a destroyed wire says nothing more, and the peer sees an end", async () => {
   const { near, far, nearNotes, farNotes, done } = await pair();
   near.destroy();
