@@ -346,6 +346,7 @@ export class Worker {
     const result = await this.#gateway.drain(plan);
     this.#records.flush();
     this.#send({ type: "drained", ...result });
+    this.#send({ type: "farewell", families: this.#gateway.metrics() });
     const isTold = this.#link !== undefined;
     await this.#link?.end();
     this.#ended.resolve(isTold ? "drained" : "control-lost");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { freePort } from "../../src/cli/free-port.ts";
+import { Metrics } from "../support/metrics.ts";
 import { openDescriptors } from "../support/process-figures.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { Talk } from "../support/talk.ts";
@@ -109,6 +110,10 @@ test("workers are added and taken away while the gateway runs", async () => {
   const [left] = await workersOf(gateway);
   await until(() => peers.filter(({ end }) => end === undefined).length + 1 === left?.sessions);
   expect(new Set(peers.flatMap(({ end }) => end?.code ?? []))).toEqual(new Set([1012]));
+  // Nobody has asked them in the meantime: what they did last is counted all the same.
+  const metrics = await Metrics.read(gateway.ready.admin);
+  expect(metrics.sum("causeway_sessions_opened_total")).toBe(peers.length + 1);
+  expect(metrics.sum("causeway_sessions_closed_total")).toBe(peers.filter(({ end }) => end !== undefined).length);
   first.send("still here");
   await until(() => first.messages.length === 1);
   // Nobody listens any more who does not serve.

@@ -7,24 +7,44 @@ function family(name: string, type: MetricFamily["type"], values: Readonly<Recor
   return { name, help: "Something.", type, values: list };
 }
 
+const worker = {};
+
 test("what workers counted outlives them, and is added up", () => {
   const kept = new KeptFigures();
-  kept.note("1", [family("requests", "counter", { a: 1 })]);
-  kept.note("1", [family("requests", "counter", { a: 3, b: 1 })]);
+  kept.note(worker, [family("requests", "counter", { a: 1 })]);
+  kept.note(worker, [family("requests", "counter", { a: 3, b: 1 })]);
   expect(kept.families).toEqual([]);
-  kept.keep("1");
-  kept.keep("1");
-  kept.note("1", [family("requests", "counter", { a: 10 })]);
-  kept.keep("1");
+  kept.keep(worker);
+  kept.keep(worker);
+  kept.note(worker, [family("requests", "counter", { a: 10 })]);
+  kept.keep(worker);
   expect(kept.families).toEqual([family("requests", "counter", { a: 13, b: 1 })]);
 });
 
 test("what was true of a worker that is gone is not true any more", () => {
   const kept = new KeptFigures();
-  kept.note("1", [
+  kept.note(worker, [
     family("sessions_open", "gauge", { a: 3 }),
     family("process_cpu_seconds_total", "counter", { a: 1 }),
   ]);
-  kept.keep("1");
+  kept.keep(worker);
+  expect(kept.families).toEqual([]);
+});
+
+test("an answer that is read behind a farewell counts nothing twice", () => {
+  const kept = new KeptFigures();
+  const families = [family("requests", "counter", { a: 3 })];
+  kept.note(worker, families);
+  kept.keepFarewell(worker, [family("requests", "counter", { a: 4 })]);
+  kept.note(worker, families);
+  expect(kept.of(worker)).toEqual([]);
+  kept.keep(worker);
+  expect(kept.families).toEqual([family("requests", "counter", { a: 4 })]);
+});
+
+test("one that has said nothing yet counts nothing", () => {
+  const kept = new KeptFigures();
+  expect(kept.of(worker)).toEqual([]);
+  kept.keep(worker);
   expect(kept.families).toEqual([]);
 });

@@ -1,9 +1,14 @@
 import type { MetricFamily, MetricValue } from "../../core/figures.ts";
 
-/** Keeps what workers counted when they are gone, as of the last time they were asked: sums over all workers must not fall. */
+/**
+ * Keeps what workers counted when they are gone, as of the last time they were asked: sums over all workers must neither fall nor count
+ * anything twice. A worker is known by the object that stands for it, whatever its process is called.
+ */
 export class KeptFigures {
   /** By worker, as it said last. */
-  readonly #last = new Map<string, readonly MetricFamily[]>();
+  readonly #last = new WeakMap<object, readonly MetricFamily[]>();
+  /** Workers whose last words are counted. */
+  readonly #gone = new WeakSet<object>();
   readonly #kept = new Map<string, { readonly family: MetricFamily; readonly values: Map<string, MetricValue> }>();
 
   /** The counters of all workers that are gone. */
@@ -11,18 +16,28 @@ export class KeptFigures {
     return [...this.#kept.values()].map(({ family, values }) => ({ ...family, values: [...values.values()] }));
   }
 
-  /** What a living worker says. */
-  note(worker: string, families: readonly MetricFamily[]): void {
-    this.#last.set(worker, families);
+  /** What a worker says; an answer that comes behind its farewell is in that already. */
+  note(worker: object, families: readonly MetricFamily[]): void {
+    if (!this.#gone.has(worker)) this.#last.set(worker, families);
   }
 
-  /** What a worker said last is told by others from now on. */
-  forget(worker: string): void {
-    this.#last.delete(worker);
+  /** What a worker said last, as long as it is not kept here. */
+  of(worker: object): readonly MetricFamily[] {
+    return this.#last.get(worker) ?? [];
   }
 
-  /** A worker is gone; the next one of its name begins at 0. `families` is what it said last, if it did. */
-  keep(worker: string, families = this.#last.get(worker) ?? []): void {
+  /** The worker's process is gone; the next one begins at 0. */
+  keep(worker: object): void {
+    this.#keep(worker, this.of(worker));
+  }
+
+  /** The last words of a worker, after which it counts nothing. */
+  keepFarewell(worker: object, families: readonly MetricFamily[]): void {
+    this.#keep(worker, families);
+    this.#gone.add(worker);
+  }
+
+  #keep(worker: object, families: readonly MetricFamily[]): void {
     this.#last.delete(worker);
     // What is true at a moment only ends with the worker, and what a process has used was its own.
     for (const family of families)

@@ -167,13 +167,18 @@ export class Workers implements AsyncDisposable {
 
   /** The figures of each worker, and what those have counted that are gone. Those of one that does not answer are missing. */
   async metrics(deadlineMs: number): Promise<readonly { process: string; families: readonly MetricFamily[] }[]> {
-    const reports = this.all.map(async (keeper) => {
+    const answers = this.all.map(async (keeper) => {
       const asked = keeper.ask({ about: "metrics" }, deadlineMs).then(({ families }) => families);
       const families = await asked.catch(() => undefined);
-      if (families !== undefined) this.#kept.note(keeper.id, families);
-      return { process: `worker-${keeper.id}`, families: families ?? [] };
+      if (families !== undefined) this.#kept.note(keeper, families);
+      return { keeper, hasAnswered: families !== undefined };
     });
-    return [...(await Promise.all(reports)), { process: "ended", families: this.#kept.families }];
+    // All at one moment: one that ended while others were asked is among those that are gone.
+    const reports = (await Promise.all(answers)).map(({ keeper, hasAnswered }) => ({
+      process: `worker-${keeper.id}`,
+      families: hasAnswered ? this.#kept.of(keeper) : [],
+    }));
+    return [...reports, { process: "ended", families: this.#kept.families }];
   }
 
   /** Hands each worker over to a successor, one after the other, until one of them fails. */
@@ -280,7 +285,7 @@ export class Workers implements AsyncDisposable {
     const plan = terms?.drain ?? { windowMs: 0, graceMs: 0, code: 1012, reason: "" };
     await keeper.drain(plan);
     this.#surplus.delete(keeper);
-    this.#kept.keep(keeper.id);
+    this.#kept.keep(keeper);
     // Its number may be wanted again.
     this.want(this.#wanted);
   }
@@ -306,7 +311,6 @@ export class Workers implements AsyncDisposable {
     const survivor = adoptWorker({ name: `${guestPrefixes.worker}${hello.worker}`, mark: hello.succeeds.mark });
     if (survivor === undefined) return undefined;
     const { restarts } = before;
-    this.#kept.forget(hello.worker);
     this.#keepers = this.#keepers.filter((keeper) => keeper !== before);
     this.#letLinger(before, lingeringName(before.id, hello.succeeds.pid));
     const successor = this.#keep(hello.worker, { process: survivor, restarts });
@@ -319,7 +323,7 @@ export class Workers implements AsyncDisposable {
     this.#surplus.add(keeper);
     void keeper.gone.then(() => {
       this.#surplus.delete(keeper);
-      this.#kept.keep(keeper.id);
+      this.#kept.keep(keeper);
     });
   }
 
@@ -330,8 +334,8 @@ export class Workers implements AsyncDisposable {
     void this.#snapshots.work();
   }
 
-  #onEnded({ id }: WorkerKeeper, how: string): void {
-    this.#kept.keep(id);
+  #onEnded(keeper: WorkerKeeper, how: string): void {
+    this.#kept.keep(keeper);
     if (this.#snapshots.good === undefined && this.resumed === undefined) this.#snapshots.giveUp(how);
   }
 
@@ -340,10 +344,11 @@ export class Workers implements AsyncDisposable {
     this.#retireSurplus();
   }
 
-  #onMessage({ id }: WorkerKeeper, message: FromWorker): void {
+  #onMessage(keeper: WorkerKeeper, message: FromWorker): void {
     const { listener } = this.#options;
+    const { id } = keeper;
     if (message.type === "records") listener.onRecords(message.records, message.dropped);
-    if (message.type === "farewell") this.#kept.keep(id, message.families);
+    if (message.type === "farewell") this.#kept.keepFarewell(keeper, message.families);
     if (message.type === "notice") listener.onNotice?.(id, message.notice);
     if (message.type === "log") this.#log.said(id, message);
   }
