@@ -13,10 +13,14 @@ const summary = new Map<string, number>();
 const skips = new Set<string>();
 const failures: string[] = [];
 let file = "";
+let isOver = false;
 let sinceTheLastTest: string[] = [];
 
 /** Keeps what the runner says of a failed test: its file, its name, and the error, which stands before the name. */
 function keepFailure(plain: string): void {
+  // With many tests the runner repeats the names of those that failed.
+  isOver ||= /^\d+ tests? failed:$/.test(plain);
+  if (isOver) return;
   file = /^(\S+\.test\.ts):$/.exec(plain)?.[1] ?? file;
   const name = /^\(fail\) (.*)$/.exec(plain)?.[1];
   if (name !== undefined)
