@@ -7,10 +7,18 @@ export type Authority = {
   readonly port?: number;
 };
 
+/** What was read last: clients ask for the same few hosts again and again. */
+let latest: { readonly value: string; readonly authority: Authority | undefined } = { value: "", authority: undefined };
+
 /**
  * Reads `host[:port]` (RFC 3986 §3.2) strictly: no userinfo, no percent-encoding, no empty label; undefined if it is anything else.
  */
 export function parseAuthority(value: string): Authority | undefined {
+  if (value !== latest.value) latest = { value, authority: readAuthority(value) };
+  return latest.authority;
+}
+
+function readAuthority(value: string): Authority | undefined {
   if (value.length > 262) return undefined;
   const isLiteral = value.charCodeAt(0) === 0x5b;
   const end = isLiteral ? value.indexOf("]") + 1 : nameLength(value);

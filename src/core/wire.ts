@@ -11,6 +11,8 @@ export interface Wire {
   readonly isClosed: boolean;
   /** Sends bytes, or keeps them until it can, and returns what is queued now. The caller leaves the bytes unchanged. */
   write(bytes: Uint8Array): number;
+  /** The same for bytes with a text before and one behind them, in latin1, as if all were one piece. */
+  writeFramed(before: string, bytes: Uint8Array, after: string): number;
   pause(): void;
   resume(): void;
   /** Ends our direction (FIN) once everything queued is sent; reading goes on. */

@@ -6,6 +6,7 @@ import { retryAtRandom } from "../core/retry-after.ts";
 import type { SessionEnd } from "../core/session.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { Wire } from "../core/wire.ts";
+import { latin1 } from "../kit/latin1.ts";
 import { OncePerSecond } from "../kit/once-per-second.ts";
 import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
@@ -13,7 +14,6 @@ import type { Admission } from "./admission.ts";
 import type { Drain } from "./drain.ts";
 import type { DrainOrders } from "./drain-orders.ts";
 import { type Figures, increment } from "./figures.ts";
-import { latin1 } from "./http1/syntax.ts";
 import type { ListenerFacts, ListenerObserver } from "./listener.ts";
 import { type ExchangeObserver, LiveExchange } from "./live-exchange.ts";
 import {

@@ -161,6 +161,7 @@ const goneWire: Wire = {
   queued: 0,
   isClosed: true,
   write: () => 0,
+  writeFramed: () => 0,
   pause() {},
   resume() {},
   end() {},

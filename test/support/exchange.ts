@@ -105,6 +105,7 @@ function silentWire(): Wire {
     queued: 0,
     isClosed: true,
     write: () => 0,
+    writeFramed: () => 0,
     pause() {},
     resume() {},
     end() {},

@@ -1,5 +1,6 @@
 import { Parking } from "../../src/core/parking.ts";
 import { type Movable, type Receiver, silentReceiver, type Wire } from "../../src/core/wire.ts";
+import { latin1 } from "../../src/kit/latin1.ts";
 
 /** A byte stream that is no socket: a test decides what comes in, and what is taken of that which goes out. */
 export class FakeWire implements Wire, Movable {
@@ -65,6 +66,10 @@ export class FakeWire implements Wire, Movable {
     this.#sent.push(new Uint8Array(bytes));
     if (this.isBlocked) this.queued += bytes.length;
     return this.queued;
+  }
+
+  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+    return this.write(latin1(before, bytes, after));
   }
 
   pause(): void {

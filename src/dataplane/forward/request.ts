@@ -14,8 +14,12 @@ import { askStreamed, idempotent } from "./streamed.ts";
 import { type OutgoingFraming, upstreamFields, upstreamHead } from "./upstream-head.ts";
 
 /** Sends a request over an idle connection or a fresh one, and returns the answer with its body still to come. */
-export async function sendRequest(attempt: Attempt): Promise<Reply> {
-  if (!attempt.endpoint.speaksHttp2) return sendAlone(attempt);
+export function sendRequest(attempt: Attempt): Promise<Reply> {
+  return attempt.endpoint.speaksHttp2 ? sendStreamed(attempt) : sendAlone(attempt);
+}
+
+/** Over a connection that others share, if the endpoint has one. */
+async function sendStreamed(attempt: Attempt): Promise<Reply> {
   const { exchange, parts } = attempt;
   const streamed = await askStreamed(attempt, () => streamedRequest(attempt));
   if (streamed.kind === "answer") return toReply(asResponse(streamed.answer), exchange.head.method);

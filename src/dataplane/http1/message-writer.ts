@@ -3,7 +3,7 @@ import type { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import type { Wire } from "../../core/wire.ts";
 import { chunkHead, lastChunk } from "./chunked.ts";
-import { latin1 } from "./syntax.ts";
+import { emptyBuffer } from "./syntax.ts";
 
 /** How the content of a message is delimited when it is written. */
 export type WriteFraming = "none" | "length" | "chunked" | "until-close";
@@ -139,22 +139,16 @@ export class MessageWriter implements BodySink {
     const start = this.#head + before;
     this.#head = "";
     if (start === "" && after === "") return wire.write(bytes);
-    if (bytes.length > smallPiece) {
-      if (start !== "") wire.write(latin1(start));
-      const queued = wire.write(bytes);
-      return after === "" ? queued : wire.write(latin1(after));
-    }
-    const joined = Buffer.allocUnsafe(start.length + bytes.length + after.length);
-    joined.write(start, 0, "latin1");
-    joined.set(bytes, start.length);
-    if (after !== "") joined.write(after, start.length + bytes.length, "latin1");
-    return wire.write(joined);
+    if (bytes.length <= smallPiece) return wire.writeFramed(start, bytes, after);
+    if (start !== "") wire.writeFramed(start, emptyBuffer, "");
+    const queued = wire.write(bytes);
+    return after === "" ? queued : wire.writeFramed("", emptyBuffer, after);
   }
 
   #writeText(text: string): void {
     const start = this.#head + text;
     this.#head = "";
-    this.#wire.write(latin1(start));
+    this.#wire.writeFramed(start, emptyBuffer, "");
   }
 
   #done(error: GatewayError | undefined): void {

@@ -7,7 +7,7 @@ import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { clientGone, earlyDataTooLong, requestTooSlow } from "./client-errors.ts";
 import { type MessageOwner, MessageWriter } from "./message-writer.ts";
 import type { ParsedRequest } from "./request-head.ts";
-import { latin1 } from "./syntax.ts";
+import { emptyBuffer } from "./syntax.ts";
 import { interimHead, responseHead, switchingHead } from "./write-response.ts";
 
 /** What a client may send before its handshake is answered (bytes). */
@@ -117,7 +117,7 @@ export class ServedExchange implements ReplySink, BodyOwner, MessageOwner {
 
   onInterim(open: OpenExchange, status: number, headers: ResponseReply["headers"]): void {
     if (this.#open !== open || this.#writer !== undefined || this.#request.version !== 11) return;
-    this.#connection.wire.write(latin1(interimHead(status, headers)));
+    this.#connection.wire.writeFramed(interimHead(status, headers), emptyBuffer, "");
   }
 
   onReply(open: OpenExchange, reply: Reply): void {
@@ -208,7 +208,7 @@ export class ServedExchange implements ReplySink, BodyOwner, MessageOwner {
     const early = this.#early ?? new Parking();
     this.#leave();
     const key = this.#request.head.headers.get("sec-websocket-key") ?? "";
-    wire.write(latin1(switchingHead(reply, acceptFor(key))));
+    wire.writeFramed(switchingHead(reply, acceptFor(key)), emptyBuffer, "");
     this.resumeReading();
     this.#open = undefined;
     open.openSession(reply, wire, early);

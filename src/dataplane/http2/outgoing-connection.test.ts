@@ -3,6 +3,7 @@ import { Http2PeerConnection } from "../../../test/support/http2-peer.ts";
 import { HeaderList } from "../../core/headers.ts";
 import type { StreamedRequest } from "../../core/shared-connection.ts";
 import { silentReceiver, type Wire } from "../../core/wire.ts";
+import { latin1 } from "../../kit/latin1.ts";
 import { TimerWheel } from "../../kit/timer-wheel.ts";
 import { flag, frameType, settingsFrame } from "./frames.ts";
 import { OutgoingConnection } from "./outgoing-connection.ts";
@@ -32,6 +33,7 @@ async function open() {
       upstream.read(Buffer.from(bytes));
       return 0;
     },
+    writeFramed: (before, bytes, after) => wire.write(latin1(before, bytes, after)),
     pause: () => {},
     resume: () => {},
     end: () => {},

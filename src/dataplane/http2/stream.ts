@@ -1,5 +1,6 @@
 import type { HeaderList } from "../../core/headers.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type Wire, type WireSecurity } from "../../core/wire.ts";
+import { latin1 } from "../../kit/latin1.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { errorCode, frameType, headerFrames, maxPayload, maxWindow, numberFrame, StreamFault } from "./frames.ts";
 
@@ -75,6 +76,10 @@ export class Stream implements Wire {
   /** True once the peer has ended its direction. */
   get hasPeerEnded(): boolean {
     return this.#hasPeerEnded;
+  }
+
+  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+    return this.write(latin1(before, bytes, after));
   }
 
   write(bytes: Uint8Array): number {

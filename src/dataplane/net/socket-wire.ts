@@ -8,6 +8,7 @@ import {
   type Wire,
   type WireSecurity,
 } from "../../core/wire.ts";
+import { latin1, layLatin1 } from "../../kit/latin1.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { type Outgoing, outbox } from "./outbox.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
@@ -34,6 +35,8 @@ export type SocketWireOptions = {
 
 /** What is longer is sent at once, so that whoever writes hears early of a slow peer (bytes). */
 const mostUnsent = 16_384;
+/** Where what waited is put together with the texts around it, just before it is sent. */
+const joined = Buffer.allocUnsafeSlow(mostUnsent);
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
 export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
@@ -43,8 +46,10 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   readonly #socket: OwnedSocket;
   readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
-  /** Written in this turn of the event loop; only while nothing is queued. */
+  /** Written in this turn of the event loop, with texts around it; only while nothing is queued. */
   #unsent: Uint8Array | undefined;
+  #before = "";
+  #after = "";
   #isEnding = false;
   #hasPeerEnded = false;
   #isClosed = false;
@@ -118,13 +123,20 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   write(bytes: Uint8Array): number {
     if (this.#isClosed || this.#isEnding) return this.queued;
-    if (this.#unsent === undefined && this.#queue === undefined && bytes.length <= mostUnsent) {
-      this.#unsent = bytes;
-      outbox.add(this);
-      return 0;
-    }
+    if (this.#mayWait(bytes.length)) return this.#wait(bytes);
     this.send();
     return this.#write(bytes);
+  }
+
+  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+    if (this.#isClosed || this.#isEnding) return this.queued;
+    if (this.#mayWait(before.length + bytes.length + after.length)) {
+      this.#before = before;
+      this.#after = after;
+      return this.#wait(bytes);
+    }
+    this.send();
+    return this.#write(latin1(before, bytes, after));
   }
 
   /** Sends what was written in this turn of the event loop. */
@@ -132,7 +144,28 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     const unsent = this.#unsent;
     if (unsent === undefined) return;
     this.#unsent = undefined;
-    this.#write(unsent);
+    if (this.#before === "" && this.#after === "") this.#write(unsent);
+    else this.#writeJoined(unsent);
+  }
+
+  #mayWait(length: number): boolean {
+    return this.#unsent === undefined && this.#queue === undefined && length <= mostUnsent;
+  }
+
+  #wait(bytes: Uint8Array): number {
+    this.#unsent = bytes;
+    outbox.add(this);
+    return 0;
+  }
+
+  /** Nothing is allocated for what the kernel takes. */
+  #writeJoined(bytes: Uint8Array): void {
+    const length = layLatin1(joined, this.#before, bytes, this.#after);
+    this.#before = this.#after = "";
+    const taken = this.#socket.write(joined, 0, length);
+    if (taken === length || taken < 0) return;
+    this.#queue ??= new WriteQueue();
+    this.#queue.push(new Uint8Array(joined.subarray(taken, length)));
   }
 
   #write(bytes: Uint8Array): number {
@@ -230,6 +263,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#queue = this.#unsent = undefined;
+    this.#before = this.#after = "";
     this.receiver.onClose(error);
   }
 }

@@ -2,6 +2,7 @@ import type { FramesSeen, Resumable } from "../../core/exchange.ts";
 import type { Parking } from "../../core/parking.ts";
 import type { ResumeSettings } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type Wire } from "../../core/wire.ts";
+import { latin1 } from "../../kit/latin1.ts";
 import { opcode } from "./frames.ts";
 
 /** What became of a session whose upstream was lost: it went on, or why it did not. */
@@ -68,6 +69,10 @@ export class ResumableWire implements Wire, Receiver, Resumable {
 
   get isClosed(): boolean {
     return this.#state !== "seeking" && this.#wire.isClosed;
+  }
+
+  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+    return this.write(latin1(before, bytes, after));
   }
 
   write(bytes: Uint8Array): number {
