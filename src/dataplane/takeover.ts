@@ -41,13 +41,13 @@ export class Takeover {
     this.#options = options;
   }
 
-  /** Takes a lot, with the descriptors of its wires in the same order. Rejects if it cannot be taken whole. */
-  async adopt(lot: Lot, descriptors: readonly number[]): Promise<void> {
+  /** Takes a lot, with the descriptors of its wires in the same order. Throws if it cannot be taken whole. */
+  adopt(lot: Lot, descriptors: readonly number[]): void {
     const wires = lot.sessions.flatMap(({ client, upstream }) => [client.wire, upstream.wire]);
     const states = [...wires.filter((wire) => wire !== undefined), ...lot.connections.map(({ wire }) => wire)];
     if (states.length !== descriptors.length)
       throw new Error(`${states.length} wires were announced, and ${descriptors.length} descriptors came`);
-    const adopted = await Promise.all(states.map((state, at) => this.#adoptWire(state, descriptors[at] as number)));
+    const adopted = states.map((state, at) => this.#adoptWire(state, descriptors[at] as number));
     for (const state of lot.sessions) this.#sessions.push(this.#adoptSession(state, adopted));
     for (const state of lot.connections) this.#connections.push({ ...next(adopted), state });
   }
@@ -82,9 +82,9 @@ export class Takeover {
     session.due = { at: wheel.clock() + inMs, order, holds: () => true };
   }
 
-  async #adoptWire(state: WireState, descriptor: number): Promise<Adopted> {
+  #adoptWire(state: WireState, descriptor: number): Adopted {
     const keeper = new AdoptedKeeper(this.#options.descriptors, this.#options.onFault);
-    return { wire: await adopt({ descriptor, state, keeper }), keeper };
+    return { wire: adopt({ descriptor, state, keeper }), keeper };
   }
 
   #adoptSession(state: SessionState, adopted: Adopted[]): AdoptedSession {

@@ -26,9 +26,8 @@ export class Inheritance {
   readonly #held = Promise.withResolvers<void>();
   #begin: Begin | undefined;
   #listeners: readonly InheritedListener[] = [];
-  #adopting: Promise<unknown> = Promise.resolve();
-  /** It is `whole` once everything has been sent that goes at once. */
-  #state: "waiting" | "whole" | "serving" | "failed" = "waiting";
+  /** It is `whole` once everything has been sent that goes at once, and `closed` if it serves but takes nothing more. */
+  #state: "waiting" | "whole" | "serving" | "closed" | "failed" = "waiting";
 
   constructor(options: InheritanceOptions) {
     this.#options = options;
@@ -45,6 +44,8 @@ export class Inheritance {
   }
 
   #take(message: ToSuccessor): void {
+    // What follows something that could not be taken must not look as if it had been.
+    if (this.#state === "failed" || this.#state === "closed") return;
     try {
       this.#follow(message);
     } catch (error) {
@@ -60,16 +61,11 @@ export class Inheritance {
         const lot = unpackLot(message.lot);
         // At once: descriptors come in the order of the messages.
         const descriptors = lot.sessions.length + lot.connections.length === 0 ? [] : receiveDescriptors(socket);
-        this.#adopting = Promise.all([this.#adopting, this.#takeover.adopt(lot, descriptors)]);
-        return;
+        return this.#takeover.adopt(lot, descriptors);
       }
       case "adopt":
         if (this.#state === "waiting") this.#state = "whole";
-        this.#adopting.then(
-          () => this.#send({ type: "adopted" }),
-          (error: unknown) => this.#fail(error),
-        );
-        return;
+        return this.#send({ type: "adopted" });
       case "go":
         return this.#go(message.orders);
     }
@@ -103,16 +99,15 @@ export class Inheritance {
 
   /** A predecessor that gives up ends this process; one that is gone can read nothing any more, and what it has sent goes on here. */
   #left(): void {
-    if (this.#state === "failed") return;
     if (this.#state === "waiting") return this.#fail(new Error("the predecessor is gone"));
-    this.#adopting.then(
-      () => this.#take({ type: "go", orders: [] }),
-      (error: unknown) => this.#fail(error),
-    );
+    this.#take({ type: "go", orders: [] });
   }
 
   #fail(error: unknown): void {
-    if (this.#state === "serving") throw error;
+    if (this.#state === "serving") {
+      this.#state = "closed";
+      throw error;
+    }
     this.#state = "failed";
     this.#held.reject(error);
   }

@@ -27,6 +27,7 @@ import { ControlLink } from "./control-link.ts";
 import { Inheritance } from "./inheritance.ts";
 import { mapMemory } from "./map-memory.ts";
 import { RecordBatch } from "./record-batch.ts";
+import { rehearse } from "./rehearsal.ts";
 import { Succession } from "./succession.ts";
 
 /** What the control process starts a worker with: its socket, the name of the worker, and what it shares. */
@@ -97,6 +98,7 @@ export class Worker {
 
   /** Takes over what the worker before it had, which has started this process, and then calls the control process. */
   static async succeed(options: WorkerOptions, predecessor: number): Promise<Worker> {
+    rehearse();
     const worker = new Worker(options);
     worker.#predecessor = predecessor;
     const { control, id } = options;

@@ -46,7 +46,7 @@ async function connected() {
 }
 
 /** Moves a wire as another process would take it: by a descriptor of its own. */
-async function move(wire: SocketWire): Promise<SocketWire> {
+function move(wire: SocketWire): SocketWire {
   const { state, descriptor } = wire.freeze();
   const adopted = adopt({ descriptor: duplicate(descriptor), state: JSON.parse(JSON.stringify(state)), keeper });
   wire.letGo();
@@ -83,7 +83,7 @@ test("a wire that is adopted sends what waited, and then what is new, and hears 
   peer.pause();
   for (let at = 0; at < 200; at++) send(wire, 60_000 + at);
   expect(wire.queued).toBeGreaterThan(100_000);
-  const adopted = await move(wire);
+  const adopted = move(wire);
   peer.write(Buffer.from("meanwhile"));
   const got: string[] = [];
   const receiver = { ...silentReceiver, onBytes: (bytes: Uint8Array) => got.push(Buffer.from(bytes).toString()) };
@@ -105,7 +105,7 @@ test("an end of our direction that waited behind bytes is sent behind them", asy
   peer.pause();
   for (let at = 0; at < 100; at++) wire.write(new Uint8Array(60_000));
   wire.end();
-  const adopted = await move(wire);
+  const adopted = move(wire);
   adopted.thaw({ receiver: silentReceiver, isPaused: false });
   peer.resume();
   await until(() => seen.hasEnded);
@@ -120,7 +120,7 @@ test("the end of the peer's direction is told once, whichever process it came to
   wire.receiver = receiver;
   peer.end();
   await until(() => ends === 1);
-  const adopted = await move(wire);
+  const adopted = move(wire);
   adopted.thaw({ receiver, isPaused: false });
   adopted.write(Buffer.from("still open"));
   await until(() => seen.bytes === 10);
@@ -133,7 +133,7 @@ test("a connection whose both directions end after it was moved is gone", async 
   const { wire, peer, seen } = await connected();
   wire.end();
   await until(() => seen.hasEnded);
-  const adopted = await move(wire);
+  const adopted = move(wire);
   adopted.thaw({ receiver: silentReceiver, isPaused: false });
   peer.end();
   await until(() => adopted.isClosed && seen.isClosed);

@@ -12,14 +12,16 @@ export type AdoptOptions = {
   readonly keeper: WireKeeper;
 };
 
-/** Makes a wire of a connection that another process had; it is frozen until it is thawed. */
-export async function adopt(options: AdoptOptions): Promise<SocketWire> {
+/** Makes a wire of a connection that another process had; it is frozen until it is thawed. Throws if it is none. */
+export function adopt(options: AdoptOptions): SocketWire {
   const adoption = new Adoption(options);
   const how = { fd: options.descriptor, allowHalfOpen: true, data: adoption, socket: socketEvents };
   // Bun's types do not know `fd`, which its own node:net uses.
-  await Bun.connect<SocketOwner>(how as unknown as TCPSocketConnectOptions<SocketOwner>);
-  if (adoption.wire === undefined) throw new Error("a connection that was handed over could not be taken over");
-  return adoption.wire;
+  const connecting = Bun.connect<SocketOwner>(how as unknown as TCPSocketConnectOptions<SocketOwner>);
+  // The promise says nothing new: there is nothing to wait for, and Bun has opened the socket already.
+  if (adoption.wire !== undefined) return adoption.wire;
+  connecting.catch(() => {});
+  throw new Error("a connection that was handed over could not be taken over");
 }
 
 /** Owns a socket until it is open, and then makes it a wire's. */
