@@ -157,7 +157,7 @@ test("an endpoint that stands still gets nothing as soon as it is suspected, and
   app(1).signal("SIGSTOP");
   await until(async () => (await shown())[1]?.state !== "healthy");
   const suspectedAt = Date.now();
-  // 0.3 s at most on a machine that has nothing else to do: one interval until a check meets it, and half of one without an answer.
+  // 0.3 s at most on a machine that has nothing else to do: such a short interval leaves a check half of it to answer in.
   expect(suspectedAt - stoppedAt).toBeLessThan(1000);
   await untilState(["healthy", "unhealthy", "healthy", "healthy", "healthy"]);
   expect(await event("endpoint-unhealthy", 1)).toMatchObject({ why: "no good answer within 300 ms" });

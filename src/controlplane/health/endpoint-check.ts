@@ -3,8 +3,18 @@ import type { CheckSettings } from "../../core/health-settings.ts";
 import { sleep, within } from "../../kit/sleep.ts";
 import type { Probe, ProbeResult } from "./probe.ts";
 
-/** How far the time between two checks is off, so that the checks of many gateways do not fall together. */
-const jitter = 0.1;
+/**
+ * How much of an interval lies between two checks: not always the same, so that the checks of many gateways do not fall together, and
+ * so little that an endpoint which stands still is suspected before the interval is over.
+ */
+const shortestPause = 0.8;
+const longestPause = 0.9;
+/** A check is doubtful that takes this part of an interval, and at least so long, and so many times what good ones usually take. */
+const doubtfulPart = 0.1;
+const doubtfulMs = 100;
+const doubtfulTimes = 4;
+/** What one good check weighs in what is usual. */
+const usualWeight = 0.2;
 /** First checks of many endpoints are spread over this time, or the interval if it is shorter (ms). */
 const firstSpreadMs = 250;
 
@@ -53,6 +63,8 @@ export class EndpointCheck implements Disposable {
   #newestGood = 0;
   #newestSilent = 0;
   #isSuspected = false;
+  /** How long a good check usually takes (ms). */
+  #usualMs = 0;
 
   constructor(options: EndpointCheckOptions) {
     this.#options = options;
@@ -121,12 +133,16 @@ export class EndpointCheck implements Disposable {
   #pauseMs(): number {
     const { intervalMs, unhealthy } = this.#settings;
     const isDoubtful = this.#health === "healthy" && this.#against + this.#silent > 0;
-    return (isDoubtful ? intervalMs / unhealthy : intervalMs) * (1 - jitter + 2 * jitter * Math.random());
+    const part = shortestPause + (longestPause - shortestPause) * Math.random();
+    return (isDoubtful ? intervalMs / unhealthy : intervalMs) * part;
   }
 
   /** How long a check may go without an answer before that is suspicious, and the next one begins beside it. */
   #patienceMs(): number {
-    return this.#silent > 0 ? this.#pauseMs() : this.#pauseMs() / 2;
+    if (this.#silent > 0) return this.#pauseMs();
+    const { intervalMs } = this.#settings;
+    const doubtful = Math.max(doubtfulMs, intervalMs * doubtfulPart, this.#usualMs * doubtfulTimes);
+    return Math.min(intervalMs / 2, doubtful);
   }
 
   #take(number: number, result: ProbeResult): void {
@@ -136,7 +152,10 @@ export class EndpointCheck implements Disposable {
       ? { good: good + 1, failed, ...last }
       : { good, failed: failed + 1, ...last, lastWhy: result.why };
     if (number < this.#newestGood) return;
-    if (result.isGood) this.#newestGood = number;
+    if (result.isGood) {
+      this.#newestGood = number;
+      this.#usualMs += (result.ms - this.#usualMs) * (good === 0 ? 1 : usualWeight);
+    }
     const found = result.isGood ? "healthy" : "unhealthy";
     this.#against = found === this.#health ? 0 : this.#against + 1;
     if (this.#against === 0 || this.#against < this.#needed()) {
