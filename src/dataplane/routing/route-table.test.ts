@@ -1,9 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { timed } from "../../../test/support/cpu-time.ts";
-import type { RequestHead } from "../../core/exchange.ts";
-import { HeaderList } from "../../core/headers.ts";
-import type { PathMatch, RouteMatch, RouteSettings } from "../../core/snapshot.ts";
-import { RouteTable } from "./route-table.ts";
+import { type Asked, compile, exact, headOf, prefix, regex, settingsOf } from "../../../test/support/route-settings.ts";
+import type { RouteMatch } from "../../core/snapshot.ts";
 
 type Case = {
   readonly says: string;
@@ -11,8 +9,6 @@ type Case = {
   /** What is asked, and the route that answers. */
   readonly finds: readonly (readonly [asked: Asked, route: string | undefined])[];
 };
-
-type Asked = { host?: string; path?: string; method?: string; query?: string; headers?: readonly [string, string][] };
 
 const cases: readonly Case[] = [
   {
@@ -168,41 +164,6 @@ describe("RouteTable", () => {
     }
   }
 
-  test("10,000 routes on few and on many hosts are found in microseconds", () => {
-    const shapes: readonly (readonly [
-      name: string,
-      match: (at: number) => Partial<RouteMatch>,
-      asked: (at: number) => Asked,
-    ])[] = [
-      ["hosts", (at) => ({ hosts: [`h${at}.example`] }), (at) => ({ host: `h${at}.example`, path: "/a/b/c" })],
-      [
-        "wildcards",
-        (at) => ({ hosts: [`*.h${at}.example`] }),
-        (at) => ({ host: `a.b.h${at}.example`, path: "/a/b/c" }),
-      ],
-      [
-        "prefixes",
-        (at) => ({ path: prefix(`/api/v1/s${at}`) }),
-        (at) => ({ path: `/api/v1/s${at}/users/12345/messages` }),
-      ],
-      ["expressions", (at) => ({ path: regex(`/api/s${at}/[0-9]+`) }), (at) => ({ path: `/api/s${at}/12345` })],
-    ];
-    for (const [name, match, asked] of shapes) {
-      const table = compile(Array.from({ length: 10_000 }, (_, at) => settingsOf(`r${at}`, match(at))));
-      const heads = Array.from({ length: 10_000 }, (_, at) => headOf(asked(at)));
-      expect(heads.filter((head, at) => table.match(head, "request") !== `r${at}`)).toEqual([]);
-      const rounds: number[] = [];
-      for (let round = 0; round < 5; round++) {
-        const { ms } = timed(() => heads.forEach((head) => void table.match(head, "request")));
-        rounds.push((ms * 1000) / heads.length);
-      }
-      // The best of five, because collecting is not the table's work.
-      const microseconds = Math.min(...rounds);
-      console.log(`10,000 routes by ${name}: ${microseconds.toFixed(2)} µs a match`);
-      expect(microseconds).toBeLessThan(5);
-    }
-  });
-
   test("a path or host of many parts is not looked up part by part", () => {
     const table = compile([
       settingsOf("a", { hosts: ["*.example"], path: prefix("/a/b") }),
@@ -219,37 +180,3 @@ describe("RouteTable", () => {
     expect(() => compile([settingsOf("a", { path: regex("(") })])).toThrow('"("');
   });
 });
-
-function compile(routes: readonly RouteSettings[]): RouteTable<string> {
-  return RouteTable.compile(routes.map((settings) => ({ settings, value: settings.name })));
-}
-
-function headOf(asked: Asked): RequestHead {
-  const { host = "any.test", path = "/", method = "GET", query = "", headers = [] } = asked;
-  return { method, target: path, headers: HeaderList.from(headers), authority: host, host, path, query };
-}
-
-function settingsOf(name: string, match: Partial<RouteMatch>): RouteSettings {
-  return {
-    name,
-    match: { hosts: [], path: { kind: "any" }, methods: [], headers: [], query: [], ...match },
-    filters: [],
-    to: [],
-    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 0 },
-    keepalive: { pingMs: 0, misses: 0 },
-    closeCodes: { idle: 1001, lifetime: 1001, upstreamLost: 1014 },
-    onChange: "keep",
-  };
-}
-
-function exact(value: string): PathMatch {
-  return { kind: "exact", value };
-}
-
-function prefix(value: string): PathMatch {
-  return { kind: "prefix", value };
-}
-
-function regex(value: string): PathMatch {
-  return { kind: "regex", value };
-}

@@ -1,0 +1,48 @@
+import type { RequestHead } from "../../src/core/exchange.ts";
+import { HeaderList } from "../../src/core/headers.ts";
+import type { PathMatch, RouteMatch, RouteSettings } from "../../src/core/snapshot.ts";
+import { RouteTable } from "../../src/dataplane/routing/route-table.ts";
+
+/** What is asked of a table of routes. */
+export type Asked = {
+  host?: string;
+  path?: string;
+  method?: string;
+  query?: string;
+  headers?: readonly [string, string][];
+};
+
+/** A table that finds the names of routes. */
+export function compile(routes: readonly RouteSettings[]): RouteTable<string> {
+  return RouteTable.compile(routes.map((settings) => ({ settings, value: settings.name })));
+}
+
+export function headOf(asked: Asked): RequestHead {
+  const { host = "any.test", path = "/", method = "GET", query = "", headers = [] } = asked;
+  return { method, target: path, headers: HeaderList.from(headers), authority: host, host, path, query };
+}
+
+export function settingsOf(name: string, match: Partial<RouteMatch>): RouteSettings {
+  return {
+    name,
+    match: { hosts: [], path: { kind: "any" }, methods: [], headers: [], query: [], ...match },
+    filters: [],
+    to: [],
+    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 0 },
+    keepalive: { pingMs: 0, misses: 0 },
+    closeCodes: { idle: 1001, lifetime: 1001, upstreamLost: 1014 },
+    onChange: "keep",
+  };
+}
+
+export function exact(value: string): PathMatch {
+  return { kind: "exact", value };
+}
+
+export function prefix(value: string): PathMatch {
+  return { kind: "prefix", value };
+}
+
+export function regex(value: string): PathMatch {
+  return { kind: "regex", value };
+}
