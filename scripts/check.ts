@@ -6,7 +6,7 @@ type Outcome = { readonly step: Step; readonly code: number; readonly output: st
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string): string => `${root}node_modules/.bin/${name}`;
 
-/** Tests that take their time on purpose, by measuring or by trying very much, are left to `npm test`. */
+/** Tests that take their time on purpose, by measuring, by trying very much or by starting programs, are left to `npm test`. */
 const unitTests = [
   "--parallel=2",
   "--no-isolate",
