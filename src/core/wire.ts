@@ -9,10 +9,13 @@ export interface Wire {
   readonly queued: number;
   /** True once nothing can be read or written any more. */
   readonly isClosed: boolean;
-  /** Sends bytes, or keeps them until it can, and returns what is queued now. The caller leaves the bytes unchanged. */
+  /**
+   * Sends bytes, or keeps them until it can, and returns what is known to be queued: what waits for the end of the turn of the event loop
+   * does not count yet. The caller leaves the bytes unchanged.
+   */
   write(bytes: Uint8Array): number;
-  /** The same for bytes with a text before and one behind them, in latin1, as if all were one piece. */
-  writeFramed(before: string, bytes: Uint8Array, after: string): number;
+  /** The same for a text in latin1, for bytes behind it, and for another text behind those, as if all were one piece. */
+  writeFramed(before: string, bytes?: Uint8Array, after?: string): number;
   pause(): void;
   resume(): void;
   /** Ends our direction (FIN) once everything queued is sent; reading goes on. */

@@ -57,13 +57,14 @@ export type FromWorker =
   | { readonly type: "notice"; readonly notice: UpstreamNotice }
   /** It was told to, and has started a successor. */
   | { readonly type: "handing-over"; readonly successor: Successor }
-  /** The successor has it all and calls next. `pausedMs` is how long nothing moved. */
+  /** The successor has it all and calls next. `pausedMs` is how long nothing moved; `families` is what was counted, without the sessions that went. */
   | {
       readonly type: "handed-over";
       readonly pid: number;
       readonly pausedMs: number;
       readonly sessions: number;
       readonly connections: number;
+      readonly families?: readonly MetricFamily[];
     }
   /** No successor took over, and everything goes on as if nothing had happened. */
   | { readonly type: "upgrade-failed"; readonly says: string }

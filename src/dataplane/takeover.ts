@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
 import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
 import { Scope } from "../kit/scope.ts";
@@ -45,11 +46,21 @@ export class Takeover {
   adopt(lot: Lot, descriptors: readonly number[]): void {
     const wires = lot.sessions.flatMap(({ client, upstream }) => [client.wire, upstream.wire]);
     const states = [...wires.filter((wire) => wire !== undefined), ...lot.connections.map(({ wire }) => wire)];
-    if (states.length !== descriptors.length)
+    if (states.length !== descriptors.length) {
+      closeAll(descriptors);
       throw new Error(`${states.length} wires were announced, and ${descriptors.length} descriptors came`);
-    const adopted = states.map((state, at) => this.#adoptWire(state, descriptors[at] as number));
+    }
+    const adopted = this.#adoptWires(states, descriptors);
     for (const state of lot.sessions) this.#sessions.push(this.#adoptSession(state, adopted));
     for (const state of lot.connections) this.#connections.push({ ...next(adopted), state });
+  }
+
+  /** Nothing of what was taken and does not go on yet belongs here: another process still has it. */
+  abandon(): void {
+    for (const { session } of this.#sessions) session.letGo();
+    for (const { wire } of this.#connections) wire.movable?.letGo();
+    this.#sessions = [];
+    this.#connections = [];
   }
 
   /** All that was taken goes on. */
@@ -80,6 +91,19 @@ export class Takeover {
     const { wheel } = this.#options;
     wheel.arm(new Timer(() => session.close(order)), inMs);
     session.due = { at: wheel.clock() + inMs, order, holds: () => true };
+  }
+
+  /** All of them, or none, and then no descriptor stays open. */
+  #adoptWires(states: readonly WireState[], descriptors: readonly number[]): Adopted[] {
+    const adopted: Adopted[] = [];
+    try {
+      for (const [at, state] of states.entries()) adopted.push(this.#adoptWire(state, descriptors[at] as number));
+      return adopted;
+    } catch (error) {
+      for (const { wire } of adopted) wire.movable?.letGo();
+      closeAll(descriptors.slice(adopted.length));
+      throw error;
+    }
   }
 
   #adoptWire(state: WireState, descriptor: number): Adopted {
@@ -120,6 +144,16 @@ export class Takeover {
     this.#settings.set(key, shared);
     this.#latest = { given: settings, shared };
     return shared;
+  }
+}
+
+function closeAll(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) {
+    try {
+      closeSync(descriptor);
+    } catch {
+      // It was not open.
+    }
   }
 }
 

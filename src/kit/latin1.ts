@@ -1,6 +1,8 @@
 /** Holds nothing. */
 const nothing = new Uint8Array(0);
 
+// Parameters and no object: this is what every answer and every handshake is made with.
+
 /**
  * The bytes of a text in latin1; with others behind it, if there are any, and another text behind those. Much faster than Buffer.from, which
  * does not use the pool for a text that was put together.

@@ -24,6 +24,8 @@ export class Inheritance {
   readonly #options: InheritanceOptions;
   readonly #takeover: Takeover;
   readonly #held = Promise.withResolvers<void>();
+  /** The process that has started this one; somebody else is its parent once that is gone. */
+  readonly #predecessor = process.ppid;
   #begin: Begin | undefined;
   #listeners: readonly InheritedListener[] = [];
   /** It is `whole` once everything has been sent that goes at once, and `closed` if it serves but takes nothing more. */
@@ -97,15 +99,21 @@ export class Inheritance {
     this.#send({ type: "serving" });
   }
 
-  /** A predecessor that gives up ends this process; one that is gone can read nothing any more, and what it has sent goes on here. */
+  /**
+   * A predecessor that gives up ends this process, or keeps what it would still have sent once this one serves; one that is gone can
+   * read nothing any more, and what it has sent goes on here.
+   */
   #left(): void {
     if (this.#state === "waiting") return this.#fail(new Error("the predecessor is gone"));
+    if (process.ppid === this.#predecessor && this.#state === "serving") return this.#takeover.abandon();
     this.#take({ type: "go", orders: [] });
   }
 
   #fail(error: unknown): void {
     if (this.#state === "serving") {
       this.#state = "closed";
+      this.#takeover.abandon();
+      this.#send({ type: "failed", says: error instanceof Error ? error.message : String(error) });
       throw error;
     }
     this.#state = "failed";

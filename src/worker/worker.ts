@@ -98,7 +98,7 @@ export class Worker {
 
   /** Takes over what the worker before it had, which has started this process, and then calls the control process. */
   static async succeed(options: WorkerOptions, predecessor: number): Promise<Worker> {
-    rehearse();
+    const { fault } = await rehearse();
     const worker = new Worker(options);
     worker.#predecessor = predecessor;
     const { control, id } = options;
@@ -110,6 +110,7 @@ export class Worker {
     });
     await inheritance.receive();
     await worker.#call().catch(() => worker.#onControlLost());
+    if (fault !== undefined) worker.#reportFault("the rehearsal of the handover failed", fault);
     return worker;
   }
 
@@ -312,7 +313,7 @@ export class Worker {
       this.#isLingering = true;
       // The next control process shall know of it too.
       visitFolder(folder, guest);
-      this.#send({ type: "handed-over", ...result });
+      this.#send({ type: "handed-over", ...result, families: this.#gateway.metrics() });
       await succession.finish();
     } catch (error) {
       this.#successor = undefined;

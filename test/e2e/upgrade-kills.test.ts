@@ -165,6 +165,12 @@ test("a successor is killed when it has said that it serves, and was not heard o
   await upgradeTo(gateway, "successor-has-served", behind("serving", die));
   await until(() => sessions.areAllOver, recoveryMs);
   await settled(gateway, processes, 0);
+  const counted = async () => (await Metrics.read(gateway.ready.admin)).sum("causeway_sessions_opened_total");
+  const before = await counted();
+  const peer = await WsPeer.open(portOf(gateway), { path: "/live" });
+  await until(async () => (await counted()) === before + 1);
+  peer.socket.terminate();
+  await settled(gateway, processes, 0);
   expect((await gateway.admin("/api/upgrade", "POST")).status).toBe(200);
   await settled(gateway, processes, 0);
 }, 30_000);

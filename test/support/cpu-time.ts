@@ -1,9 +1,11 @@
-/** What `act` returns, and the processor time that its thread takes (milliseconds): other work on the machine is not its own. */
+/**
+ * What `act` returns, and the processor time that it takes (milliseconds): other work on the machine is not its own. That of the process, because
+ * the kernel counts what a thread takes in steps of milliseconds.
+ */
 export function timed<T>(act: () => T): { readonly result: T; readonly ms: number } {
-  const before = process.threadCpuUsage();
+  const msSoFar = startCpuTime();
   const result = act();
-  const { user, system } = process.threadCpuUsage(before);
-  return { result, ms: (user + system) / 1000 };
+  return { result, ms: msSoFar() };
 }
 
 /** Tells how much processor time this process has taken since now (milliseconds), for what is awaited. */

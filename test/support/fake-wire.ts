@@ -68,7 +68,7 @@ export class FakeWire implements Wire, Movable {
     return this.queued;
   }
 
-  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+  writeFramed(before: string, bytes?: Uint8Array, after?: string): number {
     return this.write(latin1(before, bytes, after));
   }
 

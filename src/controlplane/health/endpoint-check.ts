@@ -63,8 +63,8 @@ export class EndpointCheck implements Disposable {
   #newestGood = 0;
   #newestSilent = 0;
   #isSuspected = false;
-  /** How long a good check usually takes (ms). */
-  #usualMs = 0;
+  /** How long a good check usually takes (ms), once one has been seen. */
+  #usualMs: number | undefined;
 
   constructor(options: EndpointCheckOptions) {
     this.#options = options;
@@ -141,6 +141,7 @@ export class EndpointCheck implements Disposable {
   #patienceMs(): number {
     if (this.#silent > 0) return this.#pauseMs();
     const { intervalMs } = this.#settings;
+    if (this.#usualMs === undefined) return intervalMs / 2;
     const doubtful = Math.max(doubtfulMs, intervalMs * doubtfulPart, this.#usualMs * doubtfulTimes);
     return Math.min(intervalMs / 2, doubtful);
   }
@@ -154,7 +155,8 @@ export class EndpointCheck implements Disposable {
     if (number < this.#newestGood) return;
     if (result.isGood) {
       this.#newestGood = number;
-      this.#usualMs += (result.ms - this.#usualMs) * (good === 0 ? 1 : usualWeight);
+      this.#usualMs ??= result.ms;
+      this.#usualMs += (result.ms - this.#usualMs) * usualWeight;
     }
     const found = result.isGood ? "healthy" : "unhealthy";
     this.#against = found === this.#health ? 0 : this.#against + 1;

@@ -48,3 +48,26 @@ test("one that has said nothing yet counts nothing", () => {
   kept.keep(worker);
   expect(kept.families).toEqual([]);
 });
+
+test("what sessions have carried is counted by whoever has them", () => {
+  const kept = new KeptFigures();
+  const before = {};
+  kept.note(before, [family("messages", "counter", { a: 100 })]);
+  kept.handOver(before);
+  kept.keep(before);
+  expect(kept.families).toEqual([]);
+  const lighter = {};
+  kept.note(lighter, [family("messages", "counter", { a: 100 })]);
+  kept.noteHandedOver(lighter, [family("messages", "counter", { a: 1 })]);
+  kept.handOver(lighter);
+  kept.keep(lighter);
+  expect(kept.families).toEqual([family("messages", "counter", { a: 1 })]);
+});
+
+test("the next process in the place of one that said farewell counts again", () => {
+  const kept = new KeptFigures();
+  kept.keepFarewell(worker, [family("requests", "counter", { a: 3 })]);
+  kept.keep(worker);
+  kept.note(worker, [family("requests", "counter", { a: 1 })]);
+  expect(kept.of(worker)).toEqual([family("requests", "counter", { a: 1 })]);
+});

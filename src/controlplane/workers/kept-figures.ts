@@ -9,6 +9,8 @@ export class KeptFigures {
   readonly #last = new WeakMap<object, readonly MetricFamily[]>();
   /** Workers whose last words are counted. */
   readonly #gone = new WeakSet<object>();
+  /** Workers that have spoken since their sessions went to others. */
+  readonly #lighter = new WeakSet<object>();
   readonly #kept = new Map<string, { readonly family: MetricFamily; readonly values: Map<string, MetricValue> }>();
 
   /** The counters of all workers that are gone. */
@@ -21,6 +23,17 @@ export class KeptFigures {
     if (!this.#gone.has(worker)) this.#last.set(worker, families);
   }
 
+  /** What a worker says once its sessions are another's, who counts what these have carried. */
+  noteHandedOver(worker: object, families: readonly MetricFamily[]): void {
+    this.note(worker, families);
+    this.#lighter.add(worker);
+  }
+
+  /** Another worker has the sessions of this one, and counts them: what this one said before that is not true any more. */
+  handOver(worker: object): void {
+    if (!this.#lighter.has(worker)) this.#last.delete(worker);
+  }
+
   /** What a worker said last, as long as it is not kept here. */
   of(worker: object): readonly MetricFamily[] {
     return this.#last.get(worker) ?? [];
@@ -29,6 +42,7 @@ export class KeptFigures {
   /** The worker's process is gone; the next one begins at 0. */
   keep(worker: object): void {
     this.#keep(worker, this.of(worker));
+    this.#gone.delete(worker);
   }
 
   /** The last words of a worker, after which it counts nothing. */

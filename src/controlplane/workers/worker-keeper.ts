@@ -275,9 +275,11 @@ export class WorkerKeeper {
     if (message.type === "prepared" || message.type === "applied" || message.type === "refused")
       this.orders.hear(message);
     else if (message.type === "drained") this.#drained = message;
-    else if (isHandoverNews(message)) this.#handover?.hear(message);
     else if (message.type === "hello") link.destroy("it said hello twice");
-    else this.#options.listener.onMessage(this, message);
+    else {
+      if (isHandoverNews(message)) this.#handover?.hear(message);
+      this.#options.listener.onMessage(this, message);
+    }
   }
 
   async #keep(survivor: WorkerProcess | undefined): Promise<void> {

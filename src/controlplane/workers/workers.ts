@@ -311,6 +311,7 @@ export class Workers implements AsyncDisposable {
     const survivor = adoptWorker({ name: `${guestPrefixes.worker}${hello.worker}`, mark: hello.succeeds.mark });
     if (survivor === undefined) return undefined;
     const { restarts } = before;
+    this.#kept.handOver(before);
     this.#keepers = this.#keepers.filter((keeper) => keeper !== before);
     this.#letLinger(before, lingeringName(before.id, hello.succeeds.pid));
     const successor = this.#keep(hello.worker, { process: survivor, restarts });
@@ -348,6 +349,8 @@ export class Workers implements AsyncDisposable {
     const { listener } = this.#options;
     const { id } = keeper;
     if (message.type === "records") listener.onRecords(message.records, message.dropped);
+    if (message.type === "handed-over" && message.families !== undefined)
+      this.#kept.noteHandedOver(keeper, message.families);
     if (message.type === "farewell") this.#kept.keepFarewell(keeper, message.families);
     if (message.type === "notice") listener.onNotice?.(id, message.notice);
     if (message.type === "log") this.#log.said(id, message);

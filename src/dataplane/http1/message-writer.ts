@@ -3,7 +3,6 @@ import type { GatewayError } from "../../core/errors.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import type { Wire } from "../../core/wire.ts";
 import { chunkHead, lastChunk } from "./chunked.ts";
-import { emptyBuffer } from "./syntax.ts";
 
 /** How the content of a message is delimited when it is written. */
 export type WriteFraming = "none" | "length" | "chunked" | "until-close";
@@ -140,15 +139,15 @@ export class MessageWriter implements BodySink {
     this.#head = "";
     if (start === "" && after === "") return wire.write(bytes);
     if (bytes.length <= smallPiece) return wire.writeFramed(start, bytes, after);
-    if (start !== "") wire.writeFramed(start, emptyBuffer, "");
+    if (start !== "") wire.writeFramed(start);
     const queued = wire.write(bytes);
-    return after === "" ? queued : wire.writeFramed("", emptyBuffer, after);
+    return after === "" ? queued : wire.writeFramed(after);
   }
 
   #writeText(text: string): void {
     const start = this.#head + text;
     this.#head = "";
-    this.#wire.writeFramed(start, emptyBuffer, "");
+    this.#wire.writeFramed(start);
   }
 
   #done(error: GatewayError | undefined): void {

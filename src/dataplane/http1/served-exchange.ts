@@ -7,7 +7,6 @@ import { BodyDecoder, type BodyOwner } from "./body-decoder.ts";
 import { clientGone, earlyDataTooLong, requestTooSlow } from "./client-errors.ts";
 import { type MessageOwner, MessageWriter } from "./message-writer.ts";
 import type { ParsedRequest } from "./request-head.ts";
-import { emptyBuffer } from "./syntax.ts";
 import { interimHead, responseHead, switchingHead } from "./write-response.ts";
 
 /** What a client may send before its handshake is answered (bytes). */
@@ -117,7 +116,7 @@ export class ServedExchange implements ReplySink, BodyOwner, MessageOwner {
 
   onInterim(open: OpenExchange, status: number, headers: ResponseReply["headers"]): void {
     if (this.#open !== open || this.#writer !== undefined || this.#request.version !== 11) return;
-    this.#connection.wire.writeFramed(interimHead(status, headers), emptyBuffer, "");
+    this.#connection.wire.writeFramed(interimHead(status, headers));
   }
 
   onReply(open: OpenExchange, reply: Reply): void {
@@ -208,7 +207,7 @@ export class ServedExchange implements ReplySink, BodyOwner, MessageOwner {
     const early = this.#early ?? new Parking();
     this.#leave();
     const key = this.#request.head.headers.get("sec-websocket-key") ?? "";
-    wire.writeFramed(switchingHead(reply, acceptFor(key)), emptyBuffer, "");
+    wire.writeFramed(switchingHead(reply, acceptFor(key)));
     this.resumeReading();
     this.#open = undefined;
     open.openSession(reply, wire, early);

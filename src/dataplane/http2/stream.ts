@@ -78,7 +78,7 @@ export class Stream implements Wire {
     return this.#hasPeerEnded;
   }
 
-  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+  writeFramed(before: string, bytes?: Uint8Array, after?: string): number {
     return this.write(latin1(before, bytes, after));
   }
 

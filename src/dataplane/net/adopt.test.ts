@@ -72,6 +72,16 @@ test("a wire that thaws again has lost nothing", async () => {
   peer.destroy();
 });
 
+test("what was written just before a wire moves is sent", async () => {
+  const { wire, peer, seen } = await connected();
+  wire.write(Buffer.from("just now"));
+  const adopted = move(wire);
+  adopted.thaw({ receiver: silentReceiver, isPaused: false });
+  await until(() => seen.bytes === 8);
+  adopted.destroy();
+  peer.destroy();
+});
+
 test("a wire that is adopted sends what waited, and then what is new, and hears what came meanwhile", async () => {
   const { wire, peer, seen } = await connected();
   const expected = new Bun.CryptoHasher("sha1");

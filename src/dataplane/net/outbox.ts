@@ -32,13 +32,24 @@ export class Outbox {
   #sendAll(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    let fault: { readonly thrown: unknown } | undefined;
     for (const outgoing of waiting) {
       try {
-        outgoing.send();
+        send(outgoing);
       } catch (thrown) {
-        outgoing.failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
+        fault ??= { thrown };
       }
     }
+    // Nobody else waits longer for it.
+    if (fault !== undefined) throw fault.thrown;
+  }
+}
+
+function send(outgoing: Outgoing): void {
+  try {
+    outgoing.send();
+  } catch (thrown) {
+    outgoing.failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
   }
 }
 

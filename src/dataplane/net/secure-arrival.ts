@@ -38,6 +38,9 @@ export interface SecureHall {
   onGone(peer: PeerAddress): void;
 }
 
+/** What the newest handshake came to. */
+let latest: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };
+
 /** A connection from its first byte to the end of its TLS handshake. */
 export class SecureArrival implements SocketOwner {
   readonly #socket: OwnedSocket;
@@ -128,8 +131,6 @@ export class SecureArrival implements SocketOwner {
     this.#hall.wheel.disarm(this.#timer);
   }
 }
-
-let latest: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };
 
 /** Most handshakes come to the same: their wires share what is known of them for as long as they live. */
 function shared(security: WireSecurity): WireSecurity {

@@ -35,6 +35,7 @@ export type SocketWireOptions = {
 
 /** What is longer is sent at once, so that whoever writes hears early of a slow peer (bytes). */
 const mostUnsent = 16_384;
+const nothing = new Uint8Array(0);
 /** Where what waited is put together with the texts around it, just before it is sent. */
 const joined = Buffer.allocUnsafeSlow(mostUnsent);
 
@@ -128,7 +129,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     return this.#write(bytes);
   }
 
-  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+  writeFramed(before: string, bytes: Uint8Array = nothing, after = ""): number {
     if (this.#isClosed || this.#isEnding) return this.queued;
     if (this.#mayWait(before.length + bytes.length + after.length)) {
       this.#before = before;
@@ -230,6 +231,12 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   /** Only this wire pays for a fault of its receiver. */
   failed(error: Error): void {
     this.#keeper.onFault(error);
+    try {
+      // What was written before the fault is good.
+      this.send();
+    } catch (again) {
+      this.#keeper.onFault(again);
+    }
     this.#closeSocket();
     try {
       this.#finish(error);

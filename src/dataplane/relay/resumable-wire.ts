@@ -71,14 +71,16 @@ export class ResumableWire implements Wire, Receiver, Resumable {
     return this.#state !== "seeking" && this.#wire.isClosed;
   }
 
-  writeFramed(before: string, bytes: Uint8Array, after: string): number {
+  writeFramed(before: string, bytes?: Uint8Array, after?: string): number {
     return this.write(latin1(before, bytes, after));
   }
 
   write(bytes: Uint8Array): number {
     this.#follow(bytes);
     if (this.#state === "seeking") return this.#heldBytes;
-    this.#untaken = this.#wire.write(bytes);
+    this.#wire.write(bytes);
+    // Now, and not at the end of the turn: whether a message has left is what a loss is judged by.
+    this.#untaken = this.#wire.queued;
     return this.#untaken;
   }
 

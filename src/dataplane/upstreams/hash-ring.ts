@@ -1,6 +1,6 @@
 import { mix } from "../../kit/text-hash.ts";
 import { type Balancer, type Candidate, isSameOffer } from "./candidate.ts";
-import { RingPoints, sliceStarts } from "./ring-points.ts";
+import { RingPoints, sliceShift, sliceStarts } from "./ring-points.ts";
 
 /** Points of the candidate with the greatest weight; the others have fewer in proportion. */
 const mostPoints = 256;
@@ -71,8 +71,7 @@ export class HashRing<C extends Candidate> implements Balancer<C> {
     const addresses = this.#candidates.map(({ address }) => address);
     this.#points = this.#points.changedTo(addresses, this.#counts());
     const { places } = this.#points;
-    const bits = Math.min(20, Math.max(1, Math.ceil(Math.log2(places.length + 1)) - 1));
-    this.#sliceShift = 32 - bits;
+    this.#sliceShift = sliceShift(places.length);
     this.#slices = sliceStarts(places, this.#sliceShift);
   }
 

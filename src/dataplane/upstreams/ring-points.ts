@@ -54,6 +54,11 @@ export class RingPoints {
   }
 }
 
+/** By how many bits a place is shifted to find its slice, so that a slice has two or three of so many points. */
+export function sliceShift(points: number): number {
+  return 32 - Math.min(20, Math.max(1, Math.ceil(Math.log2(points + 1)) - 1));
+}
+
 /** How many points are before each slice of the ring, which has as many places as `shift` bits can say. */
 export function sliceStarts(places: Uint32Array, shift: number): Uint32Array<ArrayBuffer> {
   const starts = new Uint32Array(2 ** (32 - shift));
@@ -89,8 +94,7 @@ function layPoints(addresses: readonly string[], counts: readonly number[]): Poi
 /** Points are as good as random, so that a slice of the ring has two or three: they are laid into their slices, and sorted there. */
 function ascending({ places, owners }: Points, addresses: readonly string[]): Points {
   const { length } = places;
-  const bits = Math.min(20, Math.max(1, Math.ceil(Math.log2(length + 1)) - 1));
-  const shift = 32 - bits;
+  const shift = sliceShift(length);
   const starts = sliceStarts(places, shift);
   const ends = starts.slice();
   const [sorted, theirs] = [new Uint32Array(length), new Uint32Array(length)];
