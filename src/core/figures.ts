@@ -35,6 +35,8 @@ export type EndpointStatus = {
   readonly sessions: number;
   readonly requests: number;
   readonly idleConnections: number;
+  /** Over HTTP/2: each carries many exchanges. */
+  readonly sharedConnections: number;
   /** Handshakes and requests that it has answered, whatever the answer was. */
   readonly handshakes: number;
   readonly answers: number;

@@ -26,6 +26,11 @@ export function endpointFamilies(status: readonly UpstreamStatus[]): MetricFamil
       "Connections to an endpoint that wait for their next request.",
       each(({ endpoint }) => endpoint.idleConnections),
     ),
+    gauge(
+      "causeway_endpoint_shared_connections",
+      "Connections to an endpoint over HTTP/2, each of which carries many exchanges.",
+      each(({ endpoint }) => endpoint.sharedConnections),
+    ),
     counter(
       "causeway_endpoint_connect_failures_total",
       "Connections to an endpoint that failed or timed out.",

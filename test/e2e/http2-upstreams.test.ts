@@ -79,6 +79,7 @@ test("a hundred requests at once share one connection, and more are made when th
     for (const stream of waiting.splice(0)) stream.respond({ ":status": 204 }, { endStream: true });
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(100).fill(204));
     expect(app.sessions).toHaveLength(sessions);
+    expect(endpointOf(fixture)?.sharedConnections).toBe(sessions);
   }
 });
 

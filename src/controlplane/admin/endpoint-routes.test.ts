@@ -14,6 +14,7 @@ const endpoint: EndpointStatus = {
   sessions: 0,
   requests: 0,
   idleConnections: 0,
+  sharedConnections: 0,
   handshakes: 2,
   answers: 1,
   answerMs: 10,

@@ -12,6 +12,7 @@ const endpoint = (more: Partial<EndpointStatus>): EndpointStatus => ({
   sessions: 1,
   requests: 1,
   idleConnections: 1,
+  sharedConnections: 1,
   handshakes: 1,
   answers: 1,
   answerMs: 1,

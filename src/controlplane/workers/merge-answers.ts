@@ -101,6 +101,7 @@ const endpointCounts = [
   "sessions",
   "requests",
   "idleConnections",
+  "sharedConnections",
   "handshakes",
   "answers",
   "answerMs",

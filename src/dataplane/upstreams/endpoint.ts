@@ -119,6 +119,7 @@ export class Endpoint<Connection extends Pooled> implements Offerable {
       sessions: this.sessions,
       requests: this.requests,
       idleConnections: this.pool.size + this.shared.idle,
+      sharedConnections: this.shared.size,
       handshakes: this.handshakes,
       answers: this.answers,
       answerMs: Math.round(this.answerMs),
