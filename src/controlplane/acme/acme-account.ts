@@ -13,7 +13,7 @@ export type AcmeAnswer = {
 
 /** How long one request may take (ms), and how often one is sent again because its nonce was not liked. */
 const requestMs = 30_000;
-const nonceTries = 4;
+const nonceTries = 10;
 
 /** An account with an ACME authority (RFC 8555), which sends signed messages. It lives as long as one order. */
 export class AcmeAccount {
