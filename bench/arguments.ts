@@ -49,7 +49,7 @@ export function parseArguments(args: readonly string[], scenarioNames: readonly 
     scenarios: positionals,
     proxies: proxiesIn(values.only, isQuick),
     rounds: Math.ceil(positive("--rounds", values.rounds ?? (isQuick ? "1" : "3"))),
-    warmupMs: isQuick ? 300 : 2000,
+    warmupMs: isQuick ? 1250 : 2000,
     measureMs: positive("--seconds", values.seconds ?? (isQuick ? "0.5" : "2")) * 1000,
     isQuick,
     out: values.out ?? (isFull ? "docs/bench" : undefined),
