@@ -1,9 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
+import { Metrics } from "../support/metrics.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
-import { die, instead, type ProgramLines, SuccessorPrograms } from "../support/successor-program.ts";
+import { die, instead, type ProgramLines, SuccessorPrograms, whenTold } from "../support/successor-program.ts";
 import { TalkingSessions } from "../support/talking-sessions.ts";
+import { workersOf } from "../support/two-workers.ts";
 import { until } from "../support/until.ts";
 import { echo, WsApp, WsPeer } from "../support/ws.ts";
 
@@ -79,3 +81,31 @@ test("a program that others could change is not run, nor one that is none", asyn
     ]);
   }
 });
+
+test("a successor that cannot take what follows later says so at once: it stays in the old process, and goes on", async () => {
+  const isSlow = (url = ""): boolean => url.includes("slow");
+  await using app = await WsApp.open(echo, {
+    verifyClient: ({ req }, accept) => void setTimeout(() => accept(true), isSlow(req.url) ? 2500 : 0),
+  });
+  await using gateway = await RunningGateway.open(yaml(app));
+  const before = await Promise.all(Array.from({ length: 3 }, () => WsPeer.open(portOf(gateway), { path: "/live" })));
+  // Its handshake is under way when the others go, which a successor needs a second or two for.
+  const opening = WsPeer.open(portOf(gateway), { path: "/live?slow" });
+  await until(async () => (await Metrics.read(gateway.ready.admin)).sum("causeway_exchanges_running") === 1);
+  const script = whenTold("lot", 'require("node:fs").closeSync(3);', 2);
+  const { status } = await gateway.admin(
+    `/api/upgrade?binary=${encodeURIComponent(program("deaf", { script }))}`,
+    "POST",
+  );
+  expect(status).toBe(200);
+  const late = await opening;
+  for (const peer of [...before, late]) peer.send("still there");
+  await until(() => [...before, late].every(({ messages }) => messages.length === 1));
+  expect((await workersOf(gateway)).map(({ state, sessions }) => [state, sessions])).toEqual([
+    ["serving", 3],
+    ["lingering", 1],
+  ]);
+  late.socket.close(4001, "enough");
+  expect(await late.untilEnd()).toEqual({ code: 4001, reason: "enough" });
+  await until(async () => (await workersOf(gateway)).length === 1);
+}, 20_000);
