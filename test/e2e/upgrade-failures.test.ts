@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
+import type { ServerOptions } from "ws";
 import { Metrics } from "../support/metrics.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { die, instead, type ProgramLines, SuccessorPrograms, whenTold } from "../support/successor-program.ts";
@@ -82,26 +83,32 @@ test("a program that others could change is not run, nor one that is none", asyn
   }
 });
 
-test("a successor that cannot take what follows later says so at once: it stays in the old process, and goes on", async () => {
-  const isSlow = (url = ""): boolean => url.includes("slow");
-  await using app = await WsApp.open(echo, {
-    verifyClient: ({ req }, accept) => void setTimeout(() => accept(true), isSlow(req.url) ? 2500 : 0),
-  });
-  await using gateway = await RunningGateway.open(yaml(app));
-  const before = await Promise.all(Array.from({ length: 3 }, () => WsPeer.open(portOf(gateway), { path: "/live" })));
-  // Its handshake is under way when the others go, which a successor needs a second or two for.
-  const opening = WsPeer.open(portOf(gateway), { path: "/live?slow" });
+/** A session whose handshake is under way when others go to a successor with this script, and those others. */
+async function follow(gateway: RunningGateway, script: string): Promise<{ before: WsPeer[]; late: WsPeer }> {
+  const port = portOf(gateway);
+  const before = await Promise.all(Array.from({ length: 3 }, () => WsPeer.open(port, { path: "/live" })));
+  const opening = WsPeer.open(port, { path: "/live?slow" });
   await until(async () => (await Metrics.read(gateway.ready.admin)).sum("causeway_exchanges_running") === 1);
-  const script = whenTold("lot", 'require("node:fs").closeSync(3);', 2);
-  const { status } = await gateway.admin(
-    `/api/upgrade?binary=${encodeURIComponent(program("deaf", { script }))}`,
-    "POST",
-  );
-  expect(status).toBe(200);
-  const late = await opening;
+  const binary = encodeURIComponent(program("follower", { script }));
+  expect((await gateway.admin(`/api/upgrade?binary=${binary}`, "POST")).status).toBe(200);
+  return { before, late: await opening };
+}
+
+/** Longer than a successor needs to start, where the path says so. */
+const slowHandshakes: ServerOptions = {
+  verifyClient: ({ req }, accept) => void setTimeout(() => accept(true), req.url?.includes("slow") === true ? 2500 : 0),
+};
+
+const shownOf = async (gateway: RunningGateway) =>
+  (await workersOf(gateway)).map(({ state, sessions }) => [state, sessions]);
+
+test("a successor that cannot take what follows later says so at once: it stays in the old process, and goes on", async () => {
+  await using app = await WsApp.open(echo, slowHandshakes);
+  await using gateway = await RunningGateway.open(yaml(app));
+  const { before, late } = await follow(gateway, whenTold("lot", 'require("node:fs").closeSync(3);', 2));
   for (const peer of [...before, late]) peer.send("still there");
   await until(() => [...before, late].every(({ messages }) => messages.length === 1));
-  expect((await workersOf(gateway)).map(({ state, sessions }) => [state, sessions])).toEqual([
+  expect(await shownOf(gateway)).toEqual([
     ["serving", 3],
     ["lingering", 1],
   ]);
@@ -109,3 +116,25 @@ test("a successor that cannot take what follows later says so at once: it stays 
   expect(await late.untilEnd()).toEqual({ code: 4001, reason: "enough" });
   await until(async () => (await workersOf(gateway)).length === 1);
 }, 20_000);
+
+test("a successor that stands still while something follows does not read it afterwards: the old process has it again", async () => {
+  await using app = await WsApp.open(echo, slowHandshakes);
+  await using gateway = await RunningGateway.open(yaml(app));
+  // Longer than its predecessor waits.
+  const { before, late } = await follow(gateway, whenTold("lot", "Bun.sleepSync(11_000);", 2));
+  await until(async () => (await shownOf(gateway)).some(([state]) => state === "unresponsive"), 15_000);
+  late.send("in between");
+  await until(() => late.messages.length === 1, 15_000);
+  for (const peer of before) peer.send("still there");
+  await until(() => before.every(({ messages }) => messages.length === 1), 15_000);
+  expect(await shownOf(gateway)).toEqual([
+    ["serving", 3],
+    ["lingering", 1],
+  ]);
+  // Nobody else takes any of it.
+  for (let count = 0; count < 200; count++) late.send(`message ${count}`);
+  await until(() => late.messages.length === 201);
+  expect(late.messages.slice(1).map(String)).toEqual(Array.from({ length: 200 }, (_, count) => `message ${count}`));
+  late.socket.close(4001, "enough");
+  expect(await late.untilEnd()).toEqual({ code: 4001, reason: "enough" });
+}, 40_000);
