@@ -38,9 +38,6 @@ export interface SecureHall {
   onGone(peer: PeerAddress): void;
 }
 
-/** What the newest handshake came to. */
-let latest: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };
-
 /** A connection from its first byte to the end of its TLS handshake. */
 export class SecureArrival implements SocketOwner {
   readonly #socket: OwnedSocket;
@@ -83,9 +80,11 @@ export class SecureArrival implements SocketOwner {
     const isMissing = mode === "required" && certificate === undefined;
     if (isMissing || (certificate !== undefined && error !== null)) return this.#fail({ kind: "certificate", cause });
     this.#finish();
-    const serverName = normalName(this.#socket.getServername());
-    const protocol = this.#socket.alpnProtocol || undefined;
-    this.#hall.onSecured(this.#socket, this.#peer, shared({ serverName, protocol, clientCertificate: certificate }));
+    this.#hall.onSecured(this.#socket, this.#peer, {
+      serverName: normalName(this.#socket.getServername()),
+      protocol: this.#socket.alpnProtocol || undefined,
+      clientCertificate: certificate,
+    });
   }
 
   closed(error: Error | undefined): void {
@@ -130,14 +129,6 @@ export class SecureArrival implements SocketOwner {
     this.#isOver = true;
     this.#hall.wheel.disarm(this.#timer);
   }
-}
-
-/** Most handshakes come to the same: their wires share what is known of them for as long as they live. */
-function shared(security: WireSecurity): WireSecurity {
-  const { serverName, protocol, clientCertificate } = security;
-  if (clientCertificate !== undefined) return security;
-  if (latest.serverName !== serverName || latest.protocol !== protocol) latest = security;
-  return latest;
 }
 
 function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {
