@@ -68,9 +68,9 @@ export type FromWorker =
     }
   /** No successor took over, and everything goes on as if nothing had happened. */
   | { readonly type: "upgrade-failed"; readonly says: string }
-  /** What a worker has counted that has handed over its sessions, without theirs; it exits next. */
+  /** What a worker has counted in all, once it has drained, or handed over its sessions (without theirs); it exits next. */
   | { readonly type: "farewell"; readonly families: readonly MetricFamily[] }
-  /** The drain is over; the worker exits next. */
+  /** The drain is over; its farewell follows. */
   | { readonly type: "drained"; readonly closed: number; readonly destroyed: number };
 
 /** The first word of a worker. One that had a control process before says what it has in force. */

@@ -13,6 +13,8 @@ type Begin = Extract<ToSuccessor, { type: "begin" }>;
 /** Who takes over, and who hears of it. */
 export type InheritanceOptions = {
   readonly gateway: Gateway;
+  /** The process that has started this one, which is its parent for as long as it lives. */
+  readonly predecessor: number;
   /** What the predecessor was told by the control process; called before anything is taken over. */
   readonly onBegin: (begin: Begin) => void;
   /** Called once, when this process has what it takes over, and the predecessor has let go. */
@@ -24,8 +26,6 @@ export class Inheritance {
   readonly #options: InheritanceOptions;
   readonly #takeover: Takeover;
   readonly #held = Promise.withResolvers<void>();
-  /** The process that has started this one; somebody else is its parent once that is gone. */
-  readonly #predecessor = process.ppid;
   #begin: Begin | undefined;
   #listeners: readonly InheritedListener[] = [];
   /** It is `whole` once everything has been sent that goes at once, and `closed` if it serves but takes nothing more. */
@@ -105,7 +105,7 @@ export class Inheritance {
    */
   #left(): void {
     if (this.#state === "waiting") return this.#fail(new Error("the predecessor is gone"));
-    if (process.ppid === this.#predecessor && this.#state === "serving") return this.#takeover.abandon();
+    if (process.ppid === this.#options.predecessor && this.#state === "serving") return this.#takeover.abandon();
     this.#take({ type: "go", orders: [] });
   }
 

@@ -104,6 +104,7 @@ export class Worker {
     const { control, id } = options;
     const inheritance = new Inheritance({
       gateway: worker.#gateway,
+      predecessor,
       onBegin: (begin) => worker.#inherit(begin),
       // At once: a control process that is started now has to find whoever has the sessions.
       onServing: () => visitFolder(dirname(control), `${guestPrefixes.worker}${id}`),
