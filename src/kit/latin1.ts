@@ -1,5 +1,5 @@
 /** Holds nothing. */
-const nothing = new Uint8Array(0);
+export const noBytes = new Uint8Array(0);
 
 // Parameters and no object: this is what every answer and every handshake is made with.
 
@@ -7,7 +7,7 @@ const nothing = new Uint8Array(0);
  * The bytes of a text in latin1; with others behind it, if there are any, and another text behind those. Much faster than Buffer.from, which
  * does not use the pool for a text that was put together.
  */
-export function latin1(before: string, bytes: Uint8Array = nothing, after = ""): Buffer {
+export function latin1(before: string, bytes: Uint8Array = noBytes, after = ""): Buffer {
   const all = Buffer.allocUnsafe(before.length + bytes.length + after.length);
   layLatin1(all, before, bytes, after);
   return all;

@@ -2,6 +2,7 @@ import type { RequestHead } from "../../src/core/exchange.ts";
 import { HeaderList } from "../../src/core/headers.ts";
 import type { PathMatch, RouteMatch, RouteSettings } from "../../src/core/snapshot.ts";
 import { RouteTable } from "../../src/dataplane/routing/route-table.ts";
+import { makeRoute } from "./exchange.ts";
 
 /** What is asked of a table of routes. */
 export type Asked = {
@@ -25,16 +26,7 @@ export function headOf(asked: Asked): RequestHead {
 
 /** A route of that name that goes nowhere. */
 export function settingsOf(name: string, match: Partial<RouteMatch>): RouteSettings {
-  return {
-    name,
-    match: { hosts: [], path: { kind: "any" }, methods: [], headers: [], query: [], ...match },
-    filters: [],
-    to: [],
-    timeouts: { connectMs: 0, handshakeMs: 0, idleMs: 0, lifetimeMs: 0, closeMs: 0, requestMs: 0 },
-    keepalive: { pingMs: 0, misses: 0 },
-    closeCodes: { idle: 1001, lifetime: 1001, upstreamLost: 1014 },
-    onChange: "keep",
-  };
+  return makeRoute(match, { name });
 }
 
 /** What a path has to be. */

@@ -102,7 +102,7 @@ export const healthSchema = map({
   interval: pace()
     .prefault("2s")
     .describe(
-      "In which time the next check follows: after eight to nine tenths of it; 100ms to 5m. After a first failure the others that it takes follow within one, or one `timeout` later if nothing is answered.",
+      "The next check follows after eight to nine tenths of this; 100ms to 5m. After a first failure the others that it takes follow within one, or one `timeout` later if nothing is answered.",
     ),
   timeout: pace().prefault("5s").describe("How long one check may take; 100ms to 5m."),
   healthy: whole(1, 10).prefault(3).describe("Good checks in a row that bring an endpoint back."),

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { Outbox, type Outgoing } from "./outbox.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Someone who notes when it sends. */
 function sender(name: string, log: string[], act = (): void => {}): Outgoing {

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { FakeSocket } from "../../../test/support/fake-socket.ts";
 import { silentReceiver } from "../../core/wire.ts";
 import { SocketWire } from "./socket-wire.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function open() {
   const socket = new FakeSocket();

@@ -8,7 +8,7 @@ import {
   type Wire,
   type WireSecurity,
 } from "../../core/wire.ts";
-import { latin1, layLatin1 } from "../../kit/latin1.ts";
+import { latin1, layLatin1, noBytes } from "../../kit/latin1.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { type Outgoing, outbox } from "./outbox.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
@@ -35,7 +35,6 @@ export type SocketWireOptions = {
 
 /** What is longer is sent at once, so that whoever writes hears early of a slow peer (bytes). */
 const mostUnsent = 16_384;
-const nothing = new Uint8Array(0);
 /** Where what waited is put together with the texts around it, just before it is sent. */
 const joined = Buffer.allocUnsafeSlow(mostUnsent);
 
@@ -129,7 +128,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     return this.#write(bytes);
   }
 
-  writeFramed(before: string, bytes: Uint8Array = nothing, after = ""): number {
+  writeFramed(before: string, bytes: Uint8Array = noBytes, after = ""): number {
     if (this.#isClosed || this.#isEnding) return this.queued;
     if (this.#mayWait(before.length + bytes.length + after.length)) {
       this.#before = before;
