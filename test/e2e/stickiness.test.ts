@@ -207,7 +207,7 @@ describe("AC-10.1: stickiness by what the client brings", () => {
       const to = openBackends(3);
       const gateway = openGateway({ to, upstream, listener: { trustedProxies: ["127.0.0.1"] } });
       const seen = new Set<string | undefined>();
-      for (let user = 0; user < 20; user++) {
+      for (let user = 0; user < 60; user++) {
         const { up, setCookie } = await ask(gateway, "GET", parts(user));
         expect(setCookie).toBeUndefined();
         seen.add(up);
