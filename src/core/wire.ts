@@ -11,7 +11,7 @@ export interface Wire {
   readonly isClosed: boolean;
   /**
    * Sends bytes, or keeps them until it can, and returns what is known to be queued: what waits for the end of the turn of the event loop
-   * does not count yet. The caller leaves the bytes unchanged.
+   * does not count yet. The caller leaves the bytes unchanged; those it has just received belong to the wire from now on.
    */
   write(bytes: Uint8Array): number;
   /** The same for a text in latin1, for bytes behind it, and for another text behind those, as if all were one piece. */

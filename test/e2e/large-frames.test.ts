@@ -11,11 +11,8 @@ import { until } from "../support/until.ts";
 const megabyte = 1 << 20;
 /** Bytes of the frame that is relayed; `CAUSEWAY_LARGE=1` makes it the whole gigabyte. */
 const frameSize = process.env.CAUSEWAY_LARGE === undefined ? 512 * megabyte : 1024 * megabyte;
-/**
- * What the worker may rise by: both high-water marks, buffers of the event loop, and what a collection has not fetched yet, which is up to
- * 120 MB where the collector's threads wait for a processor. It is the same for a gigabyte, and a fraction of the frame.
- */
-const allowance = 192 * megabyte;
+/** What the worker may rise by: both high-water marks and buffers of the event loop. What has passed waits for no collector. */
+const allowance = 48 * megabyte;
 
 const block = Buffer.alloc(megabyte, 7);
 const fragment = makeFrame({ opcode: 0, payload: "x", isFinal: false });

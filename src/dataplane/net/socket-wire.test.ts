@@ -86,3 +86,26 @@ test("a fault of the receiver takes nothing away that was written before, and on
   expect([faults, broken.faults]).toEqual([["Error: receiver"], ["Error: socket"]]);
   expect([broken.wire.isClosed, fine.socket.sent]).toEqual([true, "y"]);
 });
+
+test("the memory of what came, and went out again whole, is given back; of all else it stays", () => {
+  const { socket, wire } = open();
+  const source = open().wire;
+  const receive = (bytes: Uint8Array, pass = (piece: Uint8Array): unknown => wire.write(piece)): number => {
+    source.receiver = { ...silentReceiver, onBytes: pass };
+    source.received(bytes);
+    return bytes.length;
+  };
+  expect(receive(new Uint8Array(20_000))).toBe(0);
+  const two = new Uint8Array(40_000);
+  expect(receive(two.subarray(0, 20_000))).toBe(20_000);
+  expect(receive(new Uint8Array(20_000), (piece) => wire.write(piece.subarray(1)))).toBe(20_000);
+  const kept = new Uint8Array(20_000);
+  expect(receive(new Uint8Array(20_000), () => wire.write(kept))).toBe(20_000);
+  expect(kept.length).toBe(20_000);
+  // Less waits for the end of the turn.
+  expect(receive(new Uint8Array(5000))).toBe(5000);
+  expect(wire.queued).toBe(0);
+  socket.room = 19_999;
+  expect(receive(new Uint8Array(20_000))).toBe(20_000);
+  expect(wire.queued).toBe(1);
+});

@@ -8,6 +8,7 @@ import {
   type Wire,
   type WireSecurity,
 } from "../../core/wire.ts";
+import { giveBack } from "../../kit/give-back.ts";
 import { latin1, layLatin1, noBytes } from "../../kit/latin1.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { type Outgoing, outbox } from "./outbox.ts";
@@ -37,6 +38,9 @@ export type SocketWireOptions = {
 const mostUnsent = 16_384;
 /** Where what waited is put together with the texts around it, just before it is sent. */
 const joined = Buffer.allocUnsafeSlow(mostUnsent);
+
+/** What was last sent whole, and was too long to wait. */
+let sentWhole: Uint8Array | undefined;
 
 /** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
 export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
@@ -172,6 +176,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     const queue = this.#queue;
     if (queue !== undefined && queue.bytes > 0) return queue.push(bytes);
     const taken = this.#socket.write(bytes);
+    if (taken === bytes.length && taken > mostUnsent) sentWhole = bytes;
     if (taken === bytes.length || taken < 0) return 0;
     this.#queue ??= new WriteQueue();
     return this.#queue.push(taken === 0 ? bytes : remainder(bytes, taken));
@@ -205,6 +210,10 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   received(bytes: Uint8Array): void {
     this.receiver.onBytes(bytes);
+    if (sentWhole === undefined) return;
+    // It has gone out again as it came in, and nobody keeps it. Bun makes memory for every read, which would wait for the collector.
+    if (sentWhole === bytes) giveBack(bytes);
+    sentWhole = undefined;
   }
 
   drained(): void {
