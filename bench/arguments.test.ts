@@ -5,7 +5,13 @@ const scenarios = ["ws-64-1000", "http-1k"];
 
 test("without arguments everything is measured and the results are kept", () => {
   const options = parseArguments([], scenarios);
-  expect(options).toMatchObject({ scenarios: [], rounds: 3, measureMs: 2000, isQuick: false, out: "docs/bench" });
+  expect(options).toMatchObject({
+    scenarios: [],
+    rounds: 3,
+    timing: { windows: 5, windowMs: 1000 },
+    isQuick: false,
+    out: "docs/bench",
+  });
   expect(options.proxies).toEqual(["causeway", "one-worker", "nginx", "haproxy", "envoy", "direct"]);
 });
 
@@ -37,7 +43,7 @@ test("rounds, seconds, scenarios and proxies can be chosen", () => {
   expect(options).toMatchObject({
     scenarios: ["http-1k"],
     rounds: 5,
-    measureMs: 500,
+    timing: { windows: 1, windowMs: 500 },
     proxies: ["nginx", "causeway"],
   });
 });

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type ProxyName, proxyNames } from "./proxies/contender.ts";
+import type { RoundTiming } from "./run/round.ts";
 
 /** What a benchmark was asked to do. */
 export type BenchOptions = {
@@ -7,8 +8,8 @@ export type BenchOptions = {
   readonly scenarios: readonly string[];
   readonly proxies: readonly ProxyName[];
   readonly rounds: number;
-  readonly warmupMs: number;
-  readonly measureMs: number;
+  /** For each proxy in each round. */
+  readonly timing: RoundTiming;
   readonly isQuick: boolean;
   /** The folder for results; undefined where they are only printed. */
   readonly out: string | undefined;
@@ -28,7 +29,7 @@ export const usage = `usage: npm run bench -- [scenario…] [--rounds N] [--seco
   scenario        one or several names; all without
   continuity      alone: sessions followed through a reload, a worker's death and an upgrade
   --rounds N      how often each proxy is measured, in turn (3)
-  --seconds N     how long one measurement counts, after its warm-up (2)
+  --seconds N     how long each proxy is measured in a round, in windows of a second (5)
   --quick         one short round, to see that everything works
   --only a,b      only these proxies: ${proxyNames.join(", ")}
   --out folder    where results are written: docs/bench after a full run, otherwise nowhere
@@ -49,8 +50,10 @@ export function parseArguments(args: readonly string[], scenarioNames: readonly 
     scenarios: positionals,
     proxies: proxiesIn(values.only, isQuick),
     rounds: Math.ceil(positive("--rounds", values.rounds ?? (isQuick ? "1" : "3"))),
-    warmupMs: isQuick ? 1250 : 2000,
-    measureMs: positive("--seconds", values.seconds ?? (isQuick ? "0.5" : "2")) * 1000,
+    timing: {
+      warmupMs: isQuick ? 1250 : 2000,
+      ...windowsOf(positive("--seconds", values.seconds ?? (isQuick ? "0.5" : "5"))),
+    },
     isQuick,
     out: values.out ?? (isFull ? "docs/bench" : undefined),
   };
@@ -73,6 +76,12 @@ function proxiesIn(list: string | undefined, isQuick: boolean): readonly ProxyNa
     if (name === undefined) throw new WrongUse(`no proxy "${text}"; there are ${proxyNames.join(", ")}`);
     return name;
   });
+}
+
+/** Windows of a second, or a little less so that they come out even. */
+function windowsOf(seconds: number): Pick<RoundTiming, "windows" | "windowMs"> {
+  const windows = Math.ceil(seconds);
+  return { windows, windowMs: (seconds / windows) * 1000 };
 }
 
 function positive(option: string, text: string): number {

@@ -1,6 +1,7 @@
 import { type BenchOptions, continuityName, parseArguments, usage, WrongUse } from "./arguments.ts";
 import { measureContinuity } from "./continuity/continuity.ts";
 import { type Cores, chooseCores, describeMachine, descriptorLimit } from "./measure/machine.ts";
+import { median } from "./measure/statistics.ts";
 import { allProxies } from "./proxies/all.ts";
 import type { Contender } from "./proxies/contender.ts";
 import { withUnit } from "./report/figures.ts";
@@ -8,7 +9,7 @@ import { type Run, type ScenarioResult, summarize } from "./report/results.ts";
 import { terminalReport } from "./report/terminal.ts";
 import { writeReports } from "./report/write.ts";
 import { leaveNothingBehind } from "./run/leftovers.ts";
-import { Rig } from "./run/rig.ts";
+import { measureRound, rotated } from "./run/round.ts";
 import { allScenarios } from "./scenarios/all.ts";
 import { descriptorsFor, type Scenario, takesPart } from "./scenarios/scenario.ts";
 
@@ -39,8 +40,7 @@ async function main(): Promise<number> {
     date: new Date().toISOString(),
     isQuick: options.isQuick,
     rounds: options.rounds,
-    warmupMs: options.warmupMs,
-    measureMs: options.measureMs,
+    timing: options.timing,
     machine: describeMachine(),
     cores,
     versions: installed
@@ -89,54 +89,45 @@ function hasDescriptors(scenario: Scenario): boolean {
   return false;
 }
 
-/** All rounds of one scenario. In each the proxies take turns, every time from another one on, so that a drift of the machine hits all alike. */
+/** All rounds of one scenario, each beginning with another proxy. */
 async function measureScenario(
   scenario: Scenario,
   installed: readonly Installed[],
-  options: BenchOptions,
+  { rounds, timing }: BenchOptions,
   cores: Cores,
 ): Promise<ScenarioResult> {
   const runs: Run[] = [];
   const remarks = new Set<string>();
-  for (let round = 0; round < options.rounds; round++) {
-    for (const { contender } of turns(installed, round).filter(({ contender }) =>
-      takesPart(contender.name, scenario, round),
-    )) {
-      try {
-        const run = await measureOnce(scenario, contender, options, cores);
-        runs.push(run);
-        console.log(
-          `${scenario.name}  round ${round + 1} of ${options.rounds}  ${contender.name.padEnd(9)} ${progressOf(run, scenario)}`,
-        );
-      } catch (error) {
+  for (let round = 0; round < rounds; round++) {
+    const say = (name: string, what: string) =>
+      console.log(`${scenario.name}  round ${round + 1} of ${rounds}  ${name.padEnd(9)} ${what}`);
+    const contenders = rotated(installed, round)
+      .map(({ contender }) => contender)
+      .filter(({ name }) => takesPart(name, scenario, round));
+    say("", `with ${contenders.map(({ name }) => name).join(", ")}`);
+    await measureRound({
+      ...{ scenario, contenders, timing, cores },
+      onRuns: (some) => {
+        runs.push(...some);
+        say(some[0].proxy, progressOf(some, scenario));
+      },
+      onFailed: ({ name }, error) => {
         const reason = error instanceof Error ? error.message : String(error);
-        remarks.add(`${contender.name} could not be measured: ${reason}`);
-        console.log(
-          `${scenario.name}  round ${round + 1} of ${options.rounds}  ${contender.name.padEnd(9)} failed: ${reason}`,
-        );
-      }
-    }
+        remarks.add(`${name} could not be measured: ${reason}`);
+        say(name, `failed: ${reason}`);
+      },
+    });
   }
   const inOrder = runs.toSorted((a, b) => orderOf(a, installed) - orderOf(b, installed));
   return summarize(scenario, inOrder, [...remarks]);
 }
 
-async function measureOnce(scenario: Scenario, proxy: Contender, timing: BenchOptions, cores: Cores): Promise<Run> {
-  await using rig = await Rig.open({ proxy, cores, scenario });
-  const { measureMs } = timing;
-  const warmupMs = timing.warmupMs * proxy.warmupFactor;
-  return { proxy: proxy.name, sample: await scenario.measure(rig, { warmupMs, measureMs }) };
-}
-
-function turns(installed: readonly Installed[], round: number): readonly Installed[] {
-  const first = installed.length === 0 ? 0 : round % installed.length;
-  return [...installed.slice(first), ...installed.slice(0, first)];
-}
-
-function progressOf({ proxy, sample }: Run, { headline, operation }: Scenario): string {
-  const value = proxy === "direct" ? "" : `${withUnit(headline.of(sample), headline.unit)}  `;
-  const rate =
-    sample.kind === "traffic" ? `${Math.round(sample.perSecond).toLocaleString("en-US")} ${operation}s/s` : "";
+function progressOf(runs: readonly [Run, ...Run[]], { headline, operation }: Scenario): string {
+  const [{ proxy, sample }] = runs;
+  const value =
+    proxy === "direct" ? "" : `${withUnit(median(runs.map((run) => headline.of(run.sample))), headline.unit)}  `;
+  const rates = runs.flatMap((run) => (run.sample.kind === "traffic" ? [run.sample.perSecond] : []));
+  const rate = rates.length === 0 ? "" : `${Math.round(median(rates)).toLocaleString("en-US")} ${operation}s/s`;
   const failures = sample.failures.map(({ what, count }) => `  ${what} (${count})`).join("");
   return `${value}${rate}${failures === "" ? "" : `  INVALID:${failures}`}`.trimEnd();
 }

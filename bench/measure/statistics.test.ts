@@ -20,6 +20,10 @@ describe("spread", () => {
     expect(spread([9, 10, 12])).toBeCloseTo(0.3);
   });
 
+  test("outer quarters are left out", () => {
+    expect(spread([100, 1, 9, 10, 10, 11, 12, 0])).toBeCloseTo(0.2);
+  });
+
   test("one value has no spread", () => {
     expect(spread([7])).toBe(0);
   });

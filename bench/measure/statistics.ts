@@ -6,9 +6,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** How far the values lie apart, as a share of their median: (largest - smallest) / median. */
+/** How far the middle half of the values lies apart, as a share of the median; of three and less, all of them. */
 export function spread(values: readonly number[]): number {
-  return values.length < 2 ? 0 : (Math.max(...values) - Math.min(...values)) / median(values);
+  const sorted = values.toSorted((a, b) => a - b);
+  const outside = Math.floor(sorted.length / 4);
+  const [lowest = 0, highest = 0] = [sorted[outside], sorted[sorted.length - 1 - outside]];
+  return values.length < 2 ? 0 : (highest - lowest) / median(sorted);
 }
 
 const subBuckets = 64;

@@ -33,12 +33,12 @@ function machineText({ machine, versions, date }: Results): string {
   return `${date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores, ${memory}, ${machine.kernel}; ${proxies}; Bun ${machine.bun}.`;
 }
 
-function methodText({ rounds, warmupMs, measureMs, isQuick, cores }: Results): string {
+function methodText({ rounds, timing: { warmupMs, windows, windowMs }, isQuick, cores }: Results): string {
   const seconds = (ms: number) => `${ms / 1000} s`;
   return [
     `- Each proxy has one worker unless said otherwise, and runs with all its processes on core ${cores.proxy}; load and echo server share core ${cores.load}.`,
-    `- ${rounds === 1 ? "1 round" : `${rounds} rounds`}; in each the proxies take turns, with fresh processes, ${seconds(warmupMs)} of warm-up (Causeway, which is compiled while it runs: ${seconds(warmupMs * causeway.warmupFactor)}) and ${seconds(measureMs)} of counting.`,
-    "- Medians over the rounds. CPU time is that of all processes of a proxy, of ours the control process included, from `/proc`.",
+    `- ${counted(rounds, "round")} with fresh processes, and in each ${seconds(warmupMs)} of warm-up (Causeway, which is compiled while it runs: ${seconds(warmupMs * causeway.warmupFactor)}). Then all proxies are up, and ${counted(windows, "window")} of ${seconds(windowMs)} come in turn, every time beginning with another proxy. Where memory is measured, only one proxy is up.`,
+    "- Medians over all windows. CPU time is that of all processes of a proxy, of ours the control process included, from `/proc`.",
     `- TLS ends at the proxy: ${tlsTerms.version}, ${tlsTerms.cipher}, ${tlsTerms.group}, an ECDSA P-256 certificate; the echo server speaks in the clear. Connections that resume all offer the session of the first one.`,
     '- "one-worker" is Causeway with one worker, beside itself with two; both may use both cores, and so do load and echo server.',
     "- Access logs are off, and buffers have the size each proxy gives them by default.",
@@ -48,6 +48,10 @@ function methodText({ rounds, warmupMs, measureMs, isQuick, cores }: Results): s
       ? ["- This was a quick run: it shows that everything works, and its figures are not for comparison."]
       : []),
   ].join("\n");
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }
 
 function scenarioText(scenario: ScenarioResult): string {

@@ -2,6 +2,7 @@ import type { Cores, Machine } from "../measure/machine.ts";
 import type { Sample, TrafficSample } from "../measure/sample.ts";
 import { median, spread } from "../measure/statistics.ts";
 import type { ProxyName } from "../proxies/contender.ts";
+import type { RoundTiming } from "../run/round.ts";
 import type { Headline, Scenario } from "../scenarios/scenario.ts";
 import { percent } from "./figures.ts";
 
@@ -10,8 +11,7 @@ export type Results = {
   readonly date: string;
   readonly isQuick: boolean;
   readonly rounds: number;
-  readonly warmupMs: number;
-  readonly measureMs: number;
+  readonly timing: RoundTiming;
   readonly machine: Machine;
   readonly cores: Cores;
   readonly versions: readonly { readonly proxy: ProxyName; readonly version: string }[];
@@ -134,7 +134,7 @@ function notesOn({ proxy, medians, samples }: Outcome, headline: Headline): read
   const apart = spread(samples.map(headline.of));
   return [
     ...(medians.kind === "traffic" ? trafficNotes(proxy, medians) : []),
-    ...(apart > 0.15 ? [`The runs of ${proxy} lie ${percent(apart)} apart.`] : []),
+    ...(apart > 0.15 ? [`The middle half of the runs of ${proxy} lies ${percent(apart)} apart.`] : []),
   ];
 }
 

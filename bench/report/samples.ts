@@ -63,8 +63,7 @@ export function someResults(runs: readonly Run[]): Results {
     date: "2026-01-02T03:04:05.000Z",
     isQuick: false,
     rounds: 3,
-    warmupMs: 2000,
-    measureMs: 2000,
+    timing: { warmupMs: 2000, windows: 5, windowMs: 1000 },
     machine: { cpu: 'A "fast" <CPU>', cores: 2, memory: 8 * 1024 ** 3, kernel: "Linux 6.1", bun: "1.4.5" },
     cores: { proxy: 0, load: 1 },
     versions: [

@@ -31,7 +31,7 @@ function idleScenario({ connections: sessions, forerunners, ...parts }: Parts): 
       of: (sample) => (sample.kind === "memory" ? sample.bytesPerSession : Number.NaN),
     },
     isMeasuredDirectly: false,
-    measure: (rig) => measure(rig, { sessions, forerunners }),
+    measurement: { kind: "alone", measure: (rig) => measure(rig, { sessions, forerunners }) },
   };
 }
 

@@ -1,8 +1,8 @@
-import type { Sample } from "../measure/sample.ts";
+import type { Failure, Sample } from "../measure/sample.ts";
 import type { ProxyName } from "../proxies/contender.ts";
 import type { Rig } from "../run/rig.ts";
 
-/** How long a run takes. */
+/** How long a window takes (ms). */
 export type Timing = { readonly warmupMs: number; readonly measureMs: number };
 
 /** The figure that a scenario is about. */
@@ -11,6 +11,22 @@ export type Headline = {
   readonly unit: "µs" | "bytes" | "per second";
   readonly better: "lower" | "higher";
   of(sample: Sample): number;
+};
+
+/** Measured while all proxies are up, in short windows. */
+export type InTurn = {
+  readonly kind: "in turn";
+  /** Opens all connections. */
+  open(rig: Rig): Promise<void>;
+  window(rig: Rig, timing: Timing): Promise<Sample>;
+  /** Ends all connections politely, and tells all that went wrong. */
+  close(rig: Rig): Promise<readonly Failure[]>;
+};
+
+/** Measured while no other proxy is up. */
+export type Alone = {
+  readonly kind: "alone";
+  measure(rig: Rig): Promise<Sample>;
 };
 
 /** One named thing to measure, the same for every proxy. */
@@ -35,7 +51,7 @@ export type Scenario = {
   readonly targets: Partial<Readonly<Record<ProxyName, number>>>;
   /** Is there something to learn from a run without proxy? */
   readonly isMeasuredDirectly: boolean;
-  measure(rig: Rig, timing: Timing): Promise<Sample>;
+  readonly measurement: InTurn | Alone;
 };
 
 /** How many descriptors a process needs for a scenario: a proxy has two connections a session. */

@@ -1,6 +1,4 @@
-import type { Failure, Sample, TrafficSample } from "../measure/sample.ts";
-import type { Rig } from "../run/rig.ts";
-import type { Headline, Scenario, Timing } from "./scenario.ts";
+import type { Headline, InTurn, Scenario } from "./scenario.ts";
 
 /** CPU time of all the proxy's processes for one operation. */
 export const cpuPerOperation: Headline = {
@@ -10,28 +8,28 @@ export const cpuPerOperation: Headline = {
   of: (sample) => (sample.kind === "traffic" ? sample.cpuMicros : Number.NaN),
 };
 
-/** Opens connections, warms up, measures, and ends them politely. */
-export async function measureTraffic(rig: Rig, { connections }: Scenario, timing: Timing): Promise<TrafficSample> {
-  await rig.load.obey({ do: "open", count: connections });
-  const measurement = { ...timing, watched: rig.watched, cores: rig.cores };
-  const { sample } = await rig.load.obey({ do: "run", measurement });
-  // Failures are counted over the whole life of the load, so those of the end include all others.
-  const { failures } = await rig.load.obey({ do: "close" });
-  return { ...sample, failures: sample.operations === 0 ? [...failures, nothingDone] : failures };
+/** As many connections as the scenario has, under load in every window. */
+function trafficIn(connections: number): InTurn {
+  return {
+    kind: "in turn",
+    async open(rig) {
+      await rig.load.obey({ do: "open", count: connections });
+    },
+    async window(rig, timing) {
+      const measurement = { ...timing, watched: rig.watched, cores: rig.cores };
+      return (await rig.load.obey({ do: "run", measurement })).sample;
+    },
+    async close(rig) {
+      return (await rig.load.obey({ do: "close" })).failures;
+    },
+  };
 }
-
-const nothingDone: Failure = { what: "nothing came back", count: 1 };
 
 /** A scenario under traffic whose headline is the CPU time per operation. */
 export function trafficScenario(
-  parts: Omit<Scenario, "headline" | "isMeasuredDirectly" | "measure"> &
+  parts: Omit<Scenario, "headline" | "isMeasuredDirectly" | "measurement"> &
     Partial<Pick<Scenario, "headline" | "isMeasuredDirectly">>,
 ): Scenario {
-  const scenario: Scenario = {
-    headline: cpuPerOperation,
-    isMeasuredDirectly: true,
-    measure: (rig, timing): Promise<Sample> => measureTraffic(rig, scenario, timing),
-    ...parts,
-  };
-  return scenario;
+  const measurement = trafficIn(parts.connections);
+  return { headline: cpuPerOperation, isMeasuredDirectly: true, measurement, ...parts };
 }
