@@ -10,6 +10,7 @@ import { latin1 } from "../kit/latin1.ts";
 import { OncePerSecond } from "../kit/once-per-second.ts";
 import { randomText } from "../kit/random.ts";
 import type { TimerWheel } from "../kit/timer-wheel.ts";
+import { YoungGarbage } from "../kit/young-garbage.ts";
 import type { Admission } from "./admission.ts";
 import type { Drain } from "./drain.ts";
 import type { DrainOrders } from "./drain-orders.ts";
@@ -63,6 +64,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   readonly #failures = new OncePerSecond();
   readonly #hosts = new TextCopies();
   readonly #targets = new TextCopies();
+  readonly #young = new YoungGarbage();
 
   constructor(options: ExchangeDeskOptions) {
     this.#options = options;
@@ -159,6 +161,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     } catch (error) {
       session.onFault(error);
     }
+    this.#young.made();
   }
 
   /** A session goes on with another endpoint, whichever that is. */
