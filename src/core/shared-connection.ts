@@ -36,6 +36,9 @@ export interface StreamedExchange extends Disposable {
   readonly hasHeard: boolean;
 }
 
+/** The cause of a `upstream_lost` that can be retried: over HTTP/1.1, as the upstream wishes (RFC 9113 §7, HTTP_1_1_REQUIRED). */
+export const http11Required = new Error("HTTP/1.1 is required");
+
 /** A connection to an endpoint that carries several exchanges at once. */
 export interface SharedConnection {
   /** True if it takes one exchange more now. */

@@ -22,6 +22,7 @@ import { Scope } from "../kit/scope.ts";
 import { errorReply } from "./error-reply.ts";
 import { removeForwardedClaims } from "./forward/forwarded-claims.ts";
 import { removeHopByHop } from "./forward/hop-by-hop.ts";
+import { countHop } from "./forward/max-forwards.ts";
 import type { ListenerFacts } from "./listener.ts";
 import { formatPeer, requestId } from "./request-identity.ts";
 
@@ -83,6 +84,7 @@ export class LiveExchange implements Exchange, OpenExchange {
     this.target = head.target;
     this.headers = head.headers.clone();
     removeHopByHop(this.headers);
+    countHop(head.method, this.headers);
     if (!isTrusted) removeForwardedClaims(this.headers);
     this.listener = listener.name;
     this.isSecure = listener.isSecure;

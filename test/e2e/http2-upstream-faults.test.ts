@@ -118,6 +118,28 @@ test.each(Object.keys(untouched))("a POST to an upstream that %s is sent again",
   expect((await fixture.record()).tries).toBe(2);
 });
 
+const wishes: Record<string, Breach> = {
+  "a stream": (c, s) => c.write(numberFrame(frameType.reset, s, errorCode.http11Required)),
+  "its connection": (c) => c.write(goAwayFrame(0, errorCode.http11Required, "")),
+};
+
+test.each(Object.keys(wishes))("an upstream that ends %s because it wants HTTP/1.1 is asked so", async (name) => {
+  await using peer = Http2Peer.open({ onRequest: (connection, { stream }) => wishes[name]?.(connection, stream) });
+  await using fixture = open(peer);
+  expect((await ask(fixture, { method: "POST" })).status).toBe(204);
+  expect((await fixture.record()).tries).toBe(2);
+  expect(peer.count).toBe(1);
+});
+
+test("a body that was streamed is not sent again to an upstream that wants HTTP/1.1", async () => {
+  await using peer = Http2Peer.open({
+    onRequest: (connection, { stream }) => wishes["a stream"]?.(connection, stream),
+  });
+  await using fixture = open(peer);
+  expect((await ask(fixture, { method: "POST", body: "spent" })).status).toBe(502);
+  expect((await fixture.record()).error).toBe("upstream_lost");
+});
+
 test("a stream that GOAWAY leaves open goes on, and the next one takes another connection", async () => {
   await using peer = Http2Peer.open({
     onRequest: (connection, { stream, count }) => {

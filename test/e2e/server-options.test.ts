@@ -49,3 +49,18 @@ test("with another method * is no target, and OPTIONS of a path is the applicati
   const refused = await client.write(request({ target: "*" })).response();
   expect([refused.status, errorCode(refused)]).toEqual([400, "bad_target"]);
 });
+
+test("OPTIONS says how many hops it may go: one less for each, and the last one answers", async () => {
+  await using backend = ScriptedBackend.open(friendly);
+  await using fixture = GatewayFixture.open({ to: [backend] });
+  const client = await fixture.connect();
+  const status = async (method: string, hops: string) => {
+    client.write(request({ method, headers: { "Max-Forwards": hops } }));
+    return (await client.response(method)).status;
+  };
+  expect(await status("OPTIONS", "0")).toBe(204);
+  expect(backend.requests).toHaveLength(0);
+  for (const hops of ["10", "1", "many"]) expect(await status("OPTIONS", hops)).toBe(200);
+  expect(await status("GET", "0")).toBe(200);
+  expect(backend.requests.map((asked) => header(asked, "max-forwards"))).toEqual(["9", "0", "many", "0"]);
+});

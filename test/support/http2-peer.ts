@@ -62,7 +62,7 @@ export type Http2PeerScript = {
   ) => void;
 };
 
-/** An upstream that says exactly the frames it is told, right or wrong; to HTTP/1.1 it answers with an open WebSocket. */
+/** An upstream that says exactly the frames it is told, right or wrong; to HTTP/1.1 it answers with an open WebSocket, or with nothing. */
 export class Http2Peer implements AsyncDisposable {
   readonly connections: Http2PeerConnection[] = [];
   /** Requests so far. */
@@ -79,8 +79,9 @@ export class Http2Peer implements AsyncDisposable {
           this.connections.push(socket.data);
         },
         data: (socket, bytes) => {
-          if (bytes.toString("latin1").startsWith("GET "))
-            return void socket.write(switching(bytes.toString("latin1")));
+          const text = bytes.toString("latin1");
+          if (/^(?:GET|POST) /.test(text))
+            return void socket.write(text.includes("Upgrade") ? switching(text) : nothing);
           const { data: connection } = socket;
           const isFirst = connection.frames.length === 0;
           const requests = connection.read(bytes);
@@ -107,6 +108,8 @@ export class Http2Peer implements AsyncDisposable {
     this.#server.stop(true);
   }
 }
+
+const nothing = "HTTP/1.1 204 No Content\r\n\r\n";
 
 function switching(head: string): string {
   const key = /sec-websocket-key: (.*)\r\n/i.exec(head)?.[1] ?? "";

@@ -1,6 +1,11 @@
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange } from "../../core/exchange.ts";
-import type { StreamedAnswer, StreamedExchange, StreamedRequest } from "../../core/shared-connection.ts";
+import {
+  http11Required,
+  type StreamedAnswer,
+  type StreamedExchange,
+  type StreamedRequest,
+} from "../../core/shared-connection.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { Attempt } from "./forward.ts";
 import { findLine } from "./line.ts";
@@ -40,6 +45,7 @@ export async function askStreamed(attempt: Attempt, makeRequest: () => StreamedR
       const isWorthIt = mayRepeat(exchange, error, { isReused: isReused && !held.hasHeard });
       if (round++ === maxRounds || exchange.scope.disposed || !isWorthIt) throw error;
       exchange.notes.tries++;
+      if (error instanceof GatewayError && error.cause === http11Required) return { kind: "single", wire: undefined };
     }
   }
 }

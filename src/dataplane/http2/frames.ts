@@ -27,6 +27,7 @@ export const errorCode = {
   cancel: 8,
   compression: 9,
   enhanceYourCalm: 11,
+  http11Required: 13,
 } as const;
 
 /** Parameters of SETTINGS: RFC 9113 §6.5.2, RFC 8441 §3 and RFC 9218 §2.1. */

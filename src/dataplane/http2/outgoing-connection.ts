@@ -1,5 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
-import type { SharedConnection, StreamedRequest } from "../../core/shared-connection.ts";
+import { http11Required, type SharedConnection, type StreamedRequest } from "../../core/shared-connection.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
@@ -178,9 +178,9 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
 
   onReset(stream: Stream, code: number): void {
     if (code === errorCode.none && stream.hasPeerEnded) return stream.onUnwanted();
-    const canRetry = code === errorCode.refusedStream;
+    const canRetry = code === errorCode.refusedStream || code === errorCode.http11Required;
     const what = canRetry ? "refused a stream" : `reset its stream (code ${code})`;
-    stream.onGone(new GatewayError("upstream_lost", `the upstream ${what}`, { canRetry }));
+    stream.onGone(new GatewayError("upstream_lost", `the upstream ${what}`, { canRetry, cause: causeOf(code) }));
   }
 
   /** A fault of the upstream was told to its exchange. */
@@ -207,7 +207,10 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
     const code = payload.readUInt32BE(4);
     this.#stopTaking();
     const says = `the upstream ended the connection (code ${code})`;
-    this.#multiplex.streams.closeAbove(last, new GatewayError("upstream_lost", says, { canRetry: true }));
+    this.#multiplex.streams.closeAbove(
+      last,
+      new GatewayError("upstream_lost", says, { canRetry: true, cause: causeOf(code) }),
+    );
     if (this.#multiplex.streams.size === 0) this.onEmpty();
   }
 
@@ -301,6 +304,10 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
     endWire();
     this.#opened.reject(error);
   }
+}
+
+function causeOf(code: number): Error | undefined {
+  return code === errorCode.http11Required ? http11Required : undefined;
 }
 
 const pingMark = Buffer.from("causeway");
