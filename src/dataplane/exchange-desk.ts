@@ -161,7 +161,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     } catch (error) {
       session.onFault(error);
     }
-    this.#young.made();
+    this.#young.grown(sessions.size);
   }
 
   /** A session goes on with another endpoint, whichever that is. */

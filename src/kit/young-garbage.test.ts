@@ -2,14 +2,26 @@ import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { YoungGarbage } from "./young-garbage.ts";
 
-test("there is one collection for so many things made", () => {
-  let collections = 0;
-  const young = new YoungGarbage(() => collections++, 3);
-  const seen = Array.from({ length: 7 }, () => {
-    young.made();
-    return collections;
+/** How many collections there were after each step. */
+function collections(counts: readonly number[]): number[] {
+  let sum = 0;
+  const young = new YoungGarbage(() => sum++, 3);
+  return counts.map((count) => {
+    young.grown(count);
+    return sum;
   });
-  expect(seen).toEqual([0, 0, 1, 1, 1, 2, 2]);
+}
+
+test("there is one collection for so many more", () => {
+  expect(collections([1, 2, 3, 4, 5, 6, 7])).toEqual([0, 0, 1, 1, 1, 2, 2]);
+});
+
+test("where as many go as come there is none", () => {
+  expect(collections([1, 2, 1, 2, 2, 2, 1, 2])).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test("after many have gone it is counted from the fewest there were", () => {
+  expect(collections([3, 6, 2, 4, 5])).toEqual([1, 2, 2, 2, 3]);
 });
 
 test("what lives long among garbage takes less room for it", () => {
@@ -24,7 +36,7 @@ function roomOf(young: YoungGarbage): number {
   const before = heapStats().heapCapacity;
   const kept = Array.from({ length: 5000 }, (_, at) => {
     const dead = Array.from({ length: 200 }, (_, other) => ({ at, other }));
-    young.made();
+    young.grown(at);
     return { at, other: dead.length };
   });
   Bun.gc(true);
