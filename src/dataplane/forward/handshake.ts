@@ -32,14 +32,13 @@ async function upgrade(attempt: Attempt, { connection, wire }: Connected): Promi
   // No closure here: it would keep the whole exchange alive for as long as the session is open.
   exchange.scope.use(connection);
   const key = randomKey();
-  const response = await connection.request({
+  const response = await connection.ask({
     method: "GET",
     head: upstreamHead(exchange, { kind: "handshake", key }, endpoint.address),
     framing: "none",
     body: undefined,
     isHandshake: true,
     timeoutMs: timeLeft(attempt),
-    onInterim: ignore,
   });
   if (response.parked === undefined) return toReply(response, "GET");
   const { head, parked } = response;

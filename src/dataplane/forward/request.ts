@@ -1,11 +1,16 @@
 import type { BodyStream } from "../../core/body.ts";
-import { GatewayError } from "../../core/errors.ts";
+import type { GatewayError } from "../../core/errors.ts";
 import type { Exchange, Reply } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { reasonPhrase } from "../../core/reason-phrase.ts";
 import type { StreamedAnswer, StreamedRequest } from "../../core/shared-connection.ts";
 import { authorityOf } from "../../core/snapshot.ts";
-import { ClientConnection, type IncomingResponse } from "../http1/client-connection.ts";
+import {
+  type AnswerOwner,
+  ClientConnection,
+  type IncomingResponse,
+  type OutgoingRequest,
+} from "../http1/client-connection.ts";
 import type { ResponseHead } from "../http1/response-head.ts";
 import { connect } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
@@ -25,44 +30,79 @@ async function sendStreamed(attempt: Attempt): Promise<Reply> {
   if (streamed.kind === "answer") return toReply(asResponse(streamed.answer), exchange.head.method);
   const { wire } = streamed;
   if (wire === undefined) return sendAlone(attempt);
-  return toReply(await ask(attempt, new ClientConnection(wire, parts.wheel)), exchange.head.method);
+  return new Errand(attempt, new ClientConnection(wire, parts.wheel), "fresh").run();
 }
 
 /** Over a connection that is this request's alone as long as it lasts. */
-async function sendAlone(attempt: Attempt): Promise<Reply> {
+function sendAlone(attempt: Attempt): Promise<Reply> {
   const reused = attempt.endpoint.pool.take();
-  if (reused !== undefined) {
-    try {
-      return toReply(await ask(attempt, reused), attempt.exchange.head.method);
-    } catch (error) {
-      if (!mayRepeat(attempt.exchange, reused, error)) throw error;
-      attempt.exchange.notes.tries++;
-    }
-  }
+  return reused === undefined ? sendFresh(attempt) : new Errand(attempt, reused, "reused").run();
+}
+
+async function sendFresh(attempt: Attempt): Promise<Reply> {
   const { connection } = await connect(attempt);
-  return toReply(await ask(attempt, connection), attempt.exchange.head.method);
+  return new Errand(attempt, connection, "fresh").run();
 }
 
-/** A kept connection may have ended just as it was used: RFC 9112 §9.3.1 allows to repeat what is idempotent. */
-function mayRepeat(exchange: Exchange, connection: ClientConnection, error: unknown): boolean {
-  if (!(error instanceof GatewayError) || error.code !== "upstream_lost") return false;
-  if (connection.hasHeard || exchange.scope.disposed) return false;
-  return idempotent.has(exchange.head.method) && (exchange.body === undefined || exchange.body instanceof Uint8Array);
-}
+/** A request on a connection: it brings the answer, and the connection back to the pool when its exchange is over, if that can take another one. */
+class Errand implements AnswerOwner, Disposable {
+  readonly #attempt: Attempt;
+  readonly #connection: ClientConnection;
+  readonly #how: "fresh" | "reused";
+  /** The endpoint's may be another one by then, for connections that are secure in another way. */
+  readonly #pool: Attempt["endpoint"]["pool"];
+  readonly #reply = Promise.withResolvers<Reply>();
 
-function ask(attempt: Attempt, connection: ClientConnection): Promise<IncomingResponse> {
-  const { exchange, endpoint } = attempt;
-  exchange.scope.use(new Loan(connection, attempt));
-  const framing = outgoingFraming(exchange);
-  return connection.request({
-    method: exchange.head.method,
-    head: upstreamHead(exchange, framing, endpoint.address),
-    framing: framing.kind === "handshake" ? "none" : framing.kind,
-    body: exchange.body,
-    isHandshake: false,
-    timeoutMs: exchange.route.timeouts.requestMs,
-    onInterim: (status, headers) => passInterim(exchange, status, headers),
-  });
+  constructor(attempt: Attempt, connection: ClientConnection, how: "fresh" | "reused") {
+    this.#attempt = attempt;
+    this.#connection = connection;
+    this.#how = how;
+    this.#pool = attempt.endpoint.pool;
+  }
+
+  run(): Promise<Reply> {
+    const { exchange, endpoint } = this.#attempt;
+    exchange.scope.use(this);
+    const framing = outgoingFraming(exchange);
+    const request: OutgoingRequest = {
+      method: exchange.head.method,
+      head: upstreamHead(exchange, framing, endpoint.address),
+      framing: framing.kind === "handshake" ? "none" : framing.kind,
+      body: exchange.body,
+      isHandshake: false,
+      timeoutMs: exchange.route.timeouts.requestMs,
+    };
+    this.#connection.request(request, this);
+    return this.#reply.promise;
+  }
+
+  onInterim(status: number, headers: HeaderList): void {
+    passInterim(this.#attempt.exchange, status, headers);
+  }
+
+  onAnswer(response: IncomingResponse): void {
+    this.#reply.resolve(toReply(response, this.#attempt.exchange.head.method));
+  }
+
+  onNoAnswer(error: GatewayError): void {
+    if (!this.#mayRepeat(error)) return this.#reply.reject(error);
+    this.#attempt.exchange.notes.tries++;
+    this.#reply.resolve(sendFresh(this.#attempt));
+  }
+
+  [Symbol.dispose](): void {
+    const { endpoint, parts } = this.#attempt;
+    if (this.#connection.isReusable && !endpoint.isLeaving) this.#pool.put(this.#connection, parts.wheel.now);
+    else this.#connection.destroy();
+  }
+
+  /** A kept connection may have ended just as it was used: RFC 9112 §9.3.1 allows to repeat what is idempotent. */
+  #mayRepeat({ code }: GatewayError): boolean {
+    const { exchange } = this.#attempt;
+    if (this.#how === "fresh" || code !== "upstream_lost") return false;
+    if (this.#connection.hasHeard || exchange.scope.disposed) return false;
+    return idempotent.has(exchange.head.method) && (exchange.body === undefined || exchange.body instanceof Uint8Array);
+  }
 }
 
 function passInterim(exchange: Exchange, status: number, headers: HeaderList): void {
@@ -91,26 +131,6 @@ function streamedRequest({ exchange, endpoint }: Attempt): StreamedRequest {
 /** What came on a stream, where there is no reason phrase. */
 export function asResponse({ status, headers, body }: StreamedAnswer): AnsweredHead {
   return { head: { status, headers, reason: reasonPhrase(status) }, body };
-}
-
-/** A connection that goes back to the pool when its exchange is over, if it can take another request. */
-class Loan implements Disposable {
-  readonly #connection: ClientConnection;
-  readonly #attempt: Attempt;
-  /** The endpoint's may be another one by then, for connections that are secure in another way. */
-  readonly #pool: Attempt["endpoint"]["pool"];
-
-  constructor(connection: ClientConnection, attempt: Attempt) {
-    this.#connection = connection;
-    this.#attempt = attempt;
-    this.#pool = attempt.endpoint.pool;
-  }
-
-  [Symbol.dispose](): void {
-    const { endpoint, parts } = this.#attempt;
-    if (this.#connection.isReusable && !endpoint.isLeaving) this.#pool.put(this.#connection, parts.wheel.now);
-    else this.#connection.destroy();
-  }
 }
 
 function outgoingFraming(exchange: Exchange): OutgoingFraming {

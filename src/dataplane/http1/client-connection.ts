@@ -21,7 +21,6 @@ export type OutgoingRequest = {
   readonly isHandshake: boolean;
   /** How long the answer's head may take (ms); 0 waits for ever. The time in which the body still moves does not count. */
   readonly timeoutMs: number;
-  readonly onInterim: (status: number, headers: HeaderList) => void;
 };
 
 /**
@@ -33,6 +32,15 @@ export type IncomingResponse = {
   readonly body: BodyStream | undefined;
   readonly parked?: Parking;
 };
+
+/** Whoever has asked: hears of interim answers, and then one of the other two, once. */
+export interface AnswerOwner {
+  onInterim(status: number, headers: HeaderList): void;
+  /** The answer's final head has come. */
+  onAnswer(response: IncomingResponse): void;
+  /** `upstream_lost`, `upstream_invalid` or `upstream_timeout`, or why the request was given up. */
+  onNoAnswer(error: GatewayError): void;
+}
 
 /** What an upstream's head may be long at most (bytes), and how many interim answers it may give. */
 const maxHead = 262_144;
@@ -51,7 +59,8 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
   #request: OutgoingRequest | undefined;
   #writer: MessageWriter | undefined;
   #body: BodyDecoder | undefined;
-  #response: PromiseWithResolvers<IncomingResponse> | undefined;
+  /** Who waits for an answer. */
+  #owner: AnswerOwner | undefined;
   #interims = 0;
   #canReuse = false;
   #isOver = false;
@@ -73,8 +82,8 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
     this.#onUnusable = tell;
   }
 
-  /** Sends a request; resolves with the answer's final head. Rejects with `upstream_lost` or `upstream_invalid`. */
-  request(request: OutgoingRequest): Promise<IncomingResponse> {
+  /** Sends a request; `owner` hears what comes of it, maybe before this returns. */
+  request(request: OutgoingRequest, owner: AnswerOwner): void {
     this.#request = request;
     this.#interims = 0;
     this.hasHeard = false;
@@ -82,8 +91,7 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
     this.#body = undefined;
     if (request.timeoutMs > 0) this.#deadline?.set(request.timeoutMs);
     else this.#deadline?.clear();
-    const response = Promise.withResolvers<IncomingResponse>();
-    this.#response = response;
+    this.#owner = owner;
     this.#writer = new MessageWriter({
       wire: this.#wire,
       head: request.head,
@@ -92,7 +100,13 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
       owner: this,
     });
     this.#writer.start();
-    return response.promise;
+  }
+
+  /** The same as a promise of the answer; interim ones are dropped. */
+  ask(request: OutgoingRequest): Promise<IncomingResponse> {
+    const { promise, resolve: onAnswer, reject: onNoAnswer } = Promise.withResolvers<IncomingResponse>();
+    this.request(request, { onInterim() {}, onAnswer, onNoAnswer });
+    return promise;
   }
 
   /** Ends the connection, whatever it is doing. */
@@ -110,7 +124,7 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
   onBytes(bytes: Uint8Array): void {
     if (this.#body !== undefined && !this.#body.isOver) return this.#body.feed(bytes);
     // Nothing was asked: what comes cannot be an answer (and must never become the answer to somebody else's request).
-    if (this.#response === undefined) return this.#fail(lost("the upstream sent bytes that nobody asked for"));
+    if (this.#owner === undefined) return this.#fail(lost("the upstream sent bytes that nobody asked for"));
     this.hasHeard = true;
     this.#input = this.#input.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#input, bytes]);
     this.#readHead();
@@ -154,7 +168,7 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
 
   onTooLate(): void {
     const timeoutMs = this.#request?.timeoutMs ?? 0;
-    if (this.#response === undefined || timeoutMs === 0) return;
+    if (this.#owner === undefined || timeoutMs === 0) return;
     const writer = this.#writer;
     // A client that is slow to send its body is not the upstream's fault.
     const isClientsTurn = writer !== undefined && !writer.isDone && !writer.isBlocked;
@@ -170,7 +184,7 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
 
   #readHead(): void {
     try {
-      while (this.#response !== undefined) {
+      while (this.#owner !== undefined) {
         const end = findHeadEnd(this.#input, 0);
         if ((end < 0 ? this.#input.length : end) > maxHead)
           throw new GatewayError("upstream_invalid", "the upstream's head is too long");
@@ -190,39 +204,39 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
   #onInterim(head: ResponseHead): void {
     if (++this.#interims > maxInterims)
       throw new GatewayError("upstream_invalid", "the upstream gives interim answers without end");
-    this.#request?.onInterim(head.status, head.headers);
+    this.#owner?.onInterim(head.status, head.headers);
   }
 
   #onSwitched(head: ResponseHead): void {
     if (this.#request?.isHandshake !== true)
       throw new GatewayError("upstream_invalid", "the upstream switched protocols unasked");
-    const response = this.#response;
+    const owner = this.#owner;
     // The session keeps this object only to end it: nothing of the handshake shall live as long.
-    this.#response = this.#request = this.#writer = undefined;
+    this.#owner = this.#request = this.#writer = undefined;
     this.#isOver = true;
     this.#endDeadline();
     const parked = new Parking();
     this.#wire.receiver = parked;
     parked.onBytes(this.#input);
     this.#input = emptyBuffer;
-    response?.resolve({ head, body: undefined, parked });
+    owner?.onAnswer({ head, body: undefined, parked });
   }
 
   #onHead(head: ResponseHead): void {
-    const response = this.#response;
-    this.#response = undefined;
+    const owner = this.#owner;
+    this.#owner = undefined;
     const input = this.#input;
     this.#input = emptyBuffer;
     this.served++;
     if (head.framing.kind === "none" || (head.framing.kind === "length" && head.framing.length === 0)) {
       this.#canReuse = head.isKeptAlive && input.length === 0;
-      response?.resolve({ head, body: undefined });
+      owner?.onAnswer({ head, body: undefined });
       return;
     }
     this.#canReuse = head.isKeptAlive;
     this.#body = new BodyDecoder(head.framing, this, "upstream_invalid");
     if (input.length > 0) this.#body.feed(input);
-    response?.resolve({ head, body: this.#body });
+    owner?.onAnswer({ head, body: this.#body });
   }
 
   #ended(error: Error | undefined): void {
@@ -243,9 +257,9 @@ export class ClientConnection implements Receiver, BodyOwner, MessageOwner, Dead
     this.#writer?.stop();
     // A body that still waits to be read keeps what has come; one that is flowing is told.
     this.#body?.breakOff(error);
-    const response = this.#response;
-    this.#response = undefined;
-    response?.reject(error);
+    const owner = this.#owner;
+    this.#owner = undefined;
+    owner?.onNoAnswer(error);
     this.#onUnusable?.();
   }
 }
