@@ -107,6 +107,7 @@ async function measureScenario(
     say("", `with ${contenders.map(({ name }) => name).join(", ")}`);
     await measureRound({
       ...{ scenario, contenders, timing, cores },
+      onWarm: ({ name }) => say(name, "is warm"),
       onRuns: (some) => {
         runs.push(...some);
         say(some[0].proxy, progressOf(some, scenario));

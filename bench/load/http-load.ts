@@ -13,6 +13,7 @@ const headEnd = Buffer.from("\r\n\r\n");
 const window = new Window();
 const connections = new Set<Socket<Connection>>();
 let isRunning = false;
+let isEnding = false;
 let inFlight = 0;
 
 const handlers = {
@@ -29,9 +30,8 @@ const handlers = {
   },
   close(socket: Socket<Connection>) {
     connections.delete(socket);
-    if (socket.data.isDone) return;
-    window.fail("connection lost");
-    inFlight--;
+    if (!isEnding) window.fail("connection lost");
+    if (!socket.data.isDone) inFlight--;
   },
   error(socket: Socket<Connection>) {
     window.fail("socket error");
@@ -95,6 +95,7 @@ async function run(order: Extract<Order, { do: "run" }>): Promise<Answer> {
 }
 
 async function close(): Promise<Answer> {
+  isEnding = true;
   for (const socket of connections) socket.end();
   await until("closing connections", () => connections.size === 0);
   return { did: "close", failures: window.failures };

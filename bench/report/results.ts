@@ -73,7 +73,11 @@ export function summarize(scenario: Scenario, runs: readonly Run[], remarks: rea
     headline: { title: headline.title, unit: headline.unit, better: headline.better },
     outcomes,
     ratios: ratiosOf(outcomes, headline, targets),
-    notes: [...remarks, ...runs.flatMap(failureNotes), ...outcomes.flatMap((outcome) => notesOn(outcome, headline))],
+    notes: [
+      ...remarks,
+      ...new Set(runs.flatMap(failureNotes)),
+      ...outcomes.flatMap((outcome) => notesOn(outcome, headline)),
+    ],
   };
 }
 
@@ -134,7 +138,11 @@ function notesOn({ proxy, medians, samples }: Outcome, headline: Headline): read
   const apart = spread(samples.map(headline.of));
   return [
     ...(medians.kind === "traffic" ? trafficNotes(proxy, medians) : []),
-    ...(apart > 0.15 ? [`The middle half of the runs of ${proxy} lies ${percent(apart)} apart.`] : []),
+    ...(apart > 0.15
+      ? [
+          `${samples.length < 4 ? `The runs of ${proxy} lie` : `The middle half of the runs of ${proxy} lies`} ${percent(apart)} apart.`,
+        ]
+      : []),
   ];
 }
 

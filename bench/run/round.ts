@@ -14,6 +14,8 @@ export type Round = {
   readonly contenders: readonly Contender[];
   readonly timing: RoundTiming;
   readonly cores: Cores;
+  /** Hears that a proxy is up and has warmed up. */
+  readonly onWarm: (contender: Contender) => void;
   /** Hears what came of a proxy: one run for each window. */
   readonly onRuns: (runs: readonly [Run, ...Run[]]) => void;
   readonly onFailed: (contender: Contender, error: unknown) => void;
@@ -58,7 +60,7 @@ async function measureInTurn(round: Round, measurement: InTurn): Promise<void> {
     for (const entrant of rotated(entrants, window)) {
       await attempt(entrant, async () => {
         const sample = await measurement.window(entrant.rig, timing);
-        if (sample.kind === "traffic" && sample.operations === 0) throw new Error("nothing came back");
+        if (sample.kind === "traffic" && sample.operations === 0) throw nothingCameBack(sample.failures);
         entrant.samples.push(sample);
       });
     }
@@ -73,11 +75,14 @@ async function open(round: Round, measurement: InTurn, owned: AsyncDisposableSta
   const entrants: Entrant[] = [];
   for (const contender of round.contenders) {
     try {
-      const rig = owned.use(await openRig(round, contender));
+      await using opened = new AsyncDisposableStack();
+      const rig = opened.use(await openRig(round, contender));
       const warmupMs = round.timing.warmupMs * contender.warmupFactor;
       await measurement.open(rig);
       await measurement.window(rig, { warmupMs, measureMs: 1 });
+      owned.use(opened.move());
       entrants.push({ contender, rig, samples: [], failure: undefined });
+      round.onWarm(contender);
     } catch (error) {
       round.onFailed(contender, error);
     }
@@ -95,7 +100,14 @@ async function attempt(entrant: Entrant, act: () => Promise<void>): Promise<void
     await act();
   } catch (error) {
     entrant.failure = { error };
+    // Whatever it is doing now, it shall not do it beside the others.
+    await entrant.rig[Symbol.asyncDispose]();
   }
+}
+
+function nothingCameBack(failures: readonly Failure[]): Error {
+  const counts = failures.map(({ what, count }) => `${what} (${count})`);
+  return new Error(["nothing came back", ...counts].join(", "));
 }
 
 /** Failures are counted over the whole life of the load, so those of its end concern all windows. */

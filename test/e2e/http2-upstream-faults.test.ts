@@ -24,6 +24,14 @@ function ask(fixture: GatewayFixture, init: RequestInit = {}): Promise<Response>
   return fetch(`http://127.0.0.1:${fixture.port}/`, init);
 }
 
+/** The upstream has another endpoint from now on. */
+function replace(fixture: GatewayFixture, other: Http2Peer): void {
+  const snapshot = snapshotOf({ to: [other], upstream: { protocol: "h2" } });
+  const [listener] = fixture.gateway.listeners;
+  const listeners = snapshot.listeners.map((one) => ({ ...one, port: listener?.port ?? 0 }));
+  expect(fixture.gateway.apply({ ...snapshot, listeners, revision: 2 })).toEqual([]);
+}
+
 type Breach = (connection: Http2PeerConnection, stream: number) => void;
 
 /** What an upstream must not do with a connection, and with a stream. */
@@ -131,13 +139,74 @@ test.each(Object.keys(wishes))("an upstream that ends %s because it wants HTTP/1
   expect(peer.count).toBe(1);
 });
 
-test("a body that was streamed is not sent again to an upstream that wants HTTP/1.1", async () => {
+test("a body that was streamed is not sent again to an upstream that wants HTTP/1.1, but the next one goes over that", async () => {
   await using peer = Http2Peer.open({
     onRequest: (connection, { stream }) => wishes["a stream"]?.(connection, stream),
   });
   await using fixture = open(peer);
   expect((await ask(fixture, { method: "POST", body: "spent" })).status).toBe(502);
   expect((await fixture.record()).error).toBe("upstream_lost");
+  expect((await ask(fixture, { method: "POST", body: "fresh" })).status).toBe(204);
+  expect(peer.count).toBe(1);
+});
+
+test("an upstream that begins with the wish for HTTP/1.1 is asked so, and nothing else for a while", async () => {
+  const wish = Buffer.concat([settingsFrame([]), goAwayFrame(0, errorCode.http11Required, "")]);
+  await using peer = Http2Peer.open({ onOpen: (connection) => connection.write(wish) });
+  await using fixture = open(peer);
+  for (let count = 0; count < 3; count++) expect((await ask(fixture)).status).toBe(204);
+  // That with the wish, and the one that is kept for HTTP/1.1.
+  expect(peer.connections).toHaveLength(2);
+});
+
+test("a handshake that shall come over HTTP/1.1 opens its session there", async () => {
+  await using peer = Http2Peer.open({
+    onOpen: (connection) => connection.write(settingsFrame([[setting.enableConnectProtocol, 1]])),
+    onRequest: (connection, { stream }) => wishes["a stream"]?.(connection, stream),
+  });
+  await using fixture = open(peer);
+  const client = await WsPeer.open(fixture.port);
+  expect(peer.count).toBe(1);
+  client.socket.terminate();
+});
+
+const departures: Record<string, Breach> = {
+  "says GOAWAY": (c) => c.write(goAwayFrame(0, 0, "")),
+  "refuses the stream": (c, s) => c.write(numberFrame(frameType.reset, s, errorCode.refusedStream)),
+};
+
+test.each(Object.keys(departures))("an endpoint that is replaced, and then %s, is not dialled again", async (name) => {
+  let asked: (() => void) | undefined;
+  await using peer = Http2Peer.open({
+    onRequest: (connection, { stream }) => {
+      asked = () => departures[name]?.(connection, stream);
+    },
+  });
+  await using other = Http2Peer.open({ onRequest: answerFine });
+  await using fixture = open(peer);
+  const answer = ask(fixture);
+  await until(() => asked !== undefined);
+  replace(fixture, other);
+  asked?.();
+  expect((await answer).status).toBe(200);
+  expect([peer.connections.length, other.connections.length]).toEqual([1, 1]);
+});
+
+test("an endpoint that is replaced while a connection to it is being made is not dialled again", async () => {
+  let begun: Http2PeerConnection | undefined;
+  await using peer = Http2Peer.open({
+    onOpen: (connection) => {
+      begun = connection;
+    },
+  });
+  await using other = Http2Peer.open({ onRequest: answerFine });
+  await using fixture = open(peer);
+  const answer = ask(fixture);
+  await until(() => begun !== undefined);
+  replace(fixture, other);
+  begun?.write(settingsFrame([]));
+  expect((await answer).status).toBe(200);
+  expect([peer.connections.length, other.connections.length]).toEqual([1, 1]);
 });
 
 test("a stream that GOAWAY leaves open goes on, and the next one takes another connection", async () => {
@@ -159,10 +228,7 @@ test("an endpoint that is not configured any more gets no streams, and what is o
   await using other = Http2Peer.open({ onRequest: answerFine });
   await using fixture = open(peer);
   const answer = await ask(fixture);
-  const snapshot = snapshotOf({ to: [other], upstream: { protocol: "h2" } });
-  const [listener] = fixture.gateway.listeners;
-  const listeners = snapshot.listeners.map((one) => ({ ...one, port: listener?.port ?? 0 }));
-  expect(fixture.gateway.apply({ ...snapshot, listeners, revision: 2 })).toEqual([]);
+  replace(fixture, other);
   expect((await ask(fixture)).status).toBe(200);
   expect([peer.count, other.count]).toEqual([1, 1]);
   peer.connections[0]?.send(frameType.data, flag.endStream, 1, "late");

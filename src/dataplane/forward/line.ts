@@ -7,10 +7,13 @@ import { OutgoingConnection } from "../http2/outgoing-connection.ts";
 import { dialEndpoint, dialTimeLeft } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
 
-/** What leads to an endpoint that may speak HTTP/2: a connection with room, or a fresh one on which it chose HTTP/1.1. */
+/**
+ * What leads to an endpoint that may speak HTTP/2: a connection with room, or a fresh one on which it chose HTTP/1.1. The wire is
+ * undefined if it wants HTTP/1.1 and none was made for that.
+ */
 export type Line =
   | { readonly kind: "shared"; readonly connection: SharedConnection }
-  | { readonly kind: "single"; readonly wire: Wire };
+  | { readonly kind: "single"; readonly wire: Wire | undefined };
 
 /**
  * Finds a connection with room, waits for the one that is being made, or makes one. It stays when the exchange that it was made for is
@@ -34,20 +37,31 @@ async function openLine(attempt: Attempt): Promise<Line> {
   const { endpoint, parts } = attempt;
   const { shared, isSecure } = endpoint;
   const { connectMs } = attempt.exchange.route.timeouts;
+  if (endpoint.isLeaving) throw hasLeft();
   const wire = await dialEndpoint(attempt, { timeoutMs: connectMs, protocol: "h2" });
   if (isSecure && wire.security?.protocol !== "h2") {
     shared.declined(parts.wheel.now);
     return { kind: "single", wire };
   }
   const connection = await begin(attempt, wire);
+  if (connection.wantsHttp11) {
+    shared.declined(parts.wheel.now);
+    return { kind: "single", wire: undefined };
+  }
   if (connection.hasRoom) {
     shared.add(connection);
     // Its settings may have changed, or it may have gone, while this was under way.
     if (endpoint.isLeaving || endpoint.shared !== shared) connection.retire();
   }
-  if (connection.hasRoom || endpoint.isLeaving || endpoint.shared !== shared) return { kind: "shared", connection };
+  // Whoever dialled on would dial for as long as the endpoint stays away.
+  if (endpoint.isLeaving) throw hasLeft();
+  if (connection.hasRoom || endpoint.shared !== shared) return { kind: "shared", connection };
   connection.retire();
   throw new GatewayError("upstream_invalid", "the upstream takes no streams", { canRetry: true });
+}
+
+function hasLeft(): GatewayError {
+  return new GatewayError("upstream_lost", "the endpoint has left the configuration", { canRetry: true });
 }
 
 async function begin({ endpoint, exchange, parts }: Attempt, wire: Wire): Promise<OutgoingConnection> {

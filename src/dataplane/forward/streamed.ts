@@ -42,10 +42,13 @@ export async function askStreamed(attempt: Attempt, makeRequest: () => StreamedR
       return { kind: "answer", answer: await held.answer, held };
     } catch (error) {
       exchange.scope.release(held);
+      const wantsHttp11 = error instanceof GatewayError && error.cause === http11Required;
+      // For what comes next too: a body that was streamed is spent by being refused.
+      if (wantsHttp11) endpoint.shared.declined(parts.wheel.now);
       const isWorthIt = mayRepeat(exchange, error, { isReused: isReused && !held.hasHeard });
       if (round++ === maxRounds || exchange.scope.disposed || !isWorthIt) throw error;
       exchange.notes.tries++;
-      if (error instanceof GatewayError && error.cause === http11Required) return { kind: "single", wire: undefined };
+      if (wantsHttp11) return { kind: "single", wire: undefined };
     }
   }
 }

@@ -54,6 +54,8 @@ export type OutgoingOptions = {
 export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwner, SharedConnection {
   served = 0;
   takesSessions = false;
+  /** It has ended the connection to be spoken to over HTTP/1.1. */
+  wantsHttp11 = false;
   onUnusable: (() => void) | undefined;
   readonly #wire: Wire;
   readonly #wheel: TimerWheel;
@@ -205,6 +207,7 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
   onGoAway(payload: Buffer): void {
     const last = payload.readUInt32BE(0) & maxWindow;
     const code = payload.readUInt32BE(4);
+    this.wantsHttp11 = code === errorCode.http11Required;
     this.#stopTaking();
     const says = `the upstream ended the connection (code ${code})`;
     this.#multiplex.streams.closeAbove(
