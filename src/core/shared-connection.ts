@@ -36,15 +36,14 @@ export interface StreamedExchange extends Disposable {
   readonly hasHeard: boolean;
 }
 
-/** The cause of a `upstream_lost` that can be retried: over HTTP/1.1, as the upstream wishes (RFC 9113 §7, HTTP_1_1_REQUIRED). */
-export const http11Required = new Error("HTTP/1.1 is required");
-
 /** A connection to an endpoint that carries several exchanges at once. */
 export interface SharedConnection {
   /** True if it takes one exchange more now. */
   readonly hasRoom: boolean;
   /** True if WebSockets can be opened on its streams. */
   readonly takesSessions: boolean;
+  /** True once the upstream has said that it is to be asked over HTTP/1.1 (RFC 9113 §7, HTTP_1_1_REQUIRED). */
+  readonly wantsHttp11: boolean;
   /** How many exchanges it has begun. */
   readonly served: number;
   /** Since when nothing is under way (ms of the monotonic clock); undefined while something is. */

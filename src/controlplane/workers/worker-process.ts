@@ -22,8 +22,8 @@ export type WorkerOrder = { readonly control: string; readonly id: string; reado
 export type StartWorker = (order: WorkerOrder) => WorkerProcess;
 
 /**
- * How long the allocator of a worker (mimalloc) keeps pages that nobody uses before it gives them back (ms). With its own 10 ms it gives back what the
- * next collection fetches again: a GET then takes 5 to 8 % more. Idle workers are as small either way.
+ * How long the allocator of a worker (mimalloc) keeps pages that nobody uses before it gives them back (ms). With its own 10 ms it gives
+ * back what is fetched again at once: a GET then takes 5 to 8 % more. Idle workers are as small either way.
  */
 const purgeDelay = { MIMALLOC_PURGE_DELAY: "1000" };
 

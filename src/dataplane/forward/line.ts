@@ -7,13 +7,10 @@ import { OutgoingConnection } from "../http2/outgoing-connection.ts";
 import { dialEndpoint, dialTimeLeft } from "./connect.ts";
 import type { Attempt } from "./forward.ts";
 
-/**
- * What leads to an endpoint that may speak HTTP/2: a connection with room, or a fresh one on which it chose HTTP/1.1. The wire is
- * undefined if it wants HTTP/1.1 and none was made for that.
- */
+/** What leads to an endpoint that may speak HTTP/2: a connection with room, or a fresh one on which it chose HTTP/1.1. */
 export type Line =
   | { readonly kind: "shared"; readonly connection: SharedConnection }
-  | { readonly kind: "single"; readonly wire: Wire | undefined };
+  | { readonly kind: "single"; readonly wire: Wire };
 
 /**
  * Finds a connection with room, waits for the one that is being made, or makes one. It stays when the exchange that it was made for is
@@ -44,19 +41,15 @@ async function openLine(attempt: Attempt): Promise<Line> {
     return { kind: "single", wire };
   }
   const connection = await begin(attempt, wire);
-  if (connection.wantsHttp11) {
-    shared.declined(parts.wheel.now);
-    return { kind: "single", wire: undefined };
-  }
-  if (connection.hasRoom) {
+  if (connection.wantsHttp11) shared.declined(parts.wheel.now);
+  // While this was under way the endpoint may have gone, or be spoken to in another way: then whoever asked looks again.
+  if (endpoint.shared === shared && !endpoint.isLeaving && connection.hasRoom) {
     shared.add(connection);
-    // Its settings may have changed, or it may have gone, while this was under way.
-    if (endpoint.isLeaving || endpoint.shared !== shared) connection.retire();
+    return { kind: "shared", connection };
   }
-  // Whoever dialled on would dial for as long as the endpoint stays away.
-  if (endpoint.isLeaving) throw hasLeft();
-  if (connection.hasRoom || endpoint.shared !== shared) return { kind: "shared", connection };
   connection.retire();
+  if (endpoint.isLeaving) throw hasLeft();
+  if (endpoint.shared !== shared || connection.wantsHttp11) return { kind: "shared", connection };
   throw new GatewayError("upstream_invalid", "the upstream takes no streams", { canRetry: true });
 }
 

@@ -44,7 +44,10 @@ async function sendFresh(attempt: Attempt): Promise<Reply> {
   return new Errand(attempt, connection, "fresh").run();
 }
 
-/** A request on a connection: it brings the answer, and the connection back to the pool when its exchange is over, if that can take another one. */
+/**
+ * A request on a connection: it brings the answer, and the connection back to the pool when its exchange is over, if that can take
+ * another one.
+ */
 class Errand implements AnswerOwner, Disposable {
   readonly #attempt: Attempt;
   readonly #connection: ClientConnection;

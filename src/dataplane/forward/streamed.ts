@@ -1,11 +1,6 @@
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange } from "../../core/exchange.ts";
-import {
-  http11Required,
-  type StreamedAnswer,
-  type StreamedExchange,
-  type StreamedRequest,
-} from "../../core/shared-connection.ts";
+import type { StreamedAnswer, StreamedExchange, StreamedRequest } from "../../core/shared-connection.ts";
 import type { Wire } from "../../core/wire.ts";
 import type { Attempt } from "./forward.ts";
 import { findLine } from "./line.ts";
@@ -42,13 +37,11 @@ export async function askStreamed(attempt: Attempt, makeRequest: () => StreamedR
       return { kind: "answer", answer: await held.answer, held };
     } catch (error) {
       exchange.scope.release(held);
-      const wantsHttp11 = error instanceof GatewayError && error.cause === http11Required;
       // For what comes next too: a body that was streamed is spent by being refused.
-      if (wantsHttp11) endpoint.shared.declined(parts.wheel.now);
+      if (connection.wantsHttp11) endpoint.shared.declined(parts.wheel.now);
       const isWorthIt = mayRepeat(exchange, error, { isReused: isReused && !held.hasHeard });
       if (round++ === maxRounds || exchange.scope.disposed || !isWorthIt) throw error;
       exchange.notes.tries++;
-      if (wantsHttp11) return { kind: "single", wire: undefined };
     }
   }
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from "../../core/errors.ts";
-import { http11Required, type SharedConnection, type StreamedRequest } from "../../core/shared-connection.ts";
+import type { SharedConnection, StreamedRequest } from "../../core/shared-connection.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import { Deadline, type DeadlineOwner } from "../../kit/deadline.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
@@ -54,7 +54,6 @@ export type OutgoingOptions = {
 export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwner, SharedConnection {
   served = 0;
   takesSessions = false;
-  /** It has ended the connection to be spoken to over HTTP/1.1. */
   wantsHttp11 = false;
   onUnusable: (() => void) | undefined;
   readonly #wire: Wire;
@@ -180,9 +179,13 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
 
   onReset(stream: Stream, code: number): void {
     if (code === errorCode.none && stream.hasPeerEnded) return stream.onUnwanted();
+    if (code === errorCode.http11Required) {
+      this.wantsHttp11 = true;
+      this.retire();
+    }
     const canRetry = code === errorCode.refusedStream || code === errorCode.http11Required;
     const what = canRetry ? "refused a stream" : `reset its stream (code ${code})`;
-    stream.onGone(new GatewayError("upstream_lost", `the upstream ${what}`, { canRetry, cause: causeOf(code) }));
+    stream.onGone(new GatewayError("upstream_lost", `the upstream ${what}`, { canRetry }));
   }
 
   /** A fault of the upstream was told to its exchange. */
@@ -207,13 +210,10 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
   onGoAway(payload: Buffer): void {
     const last = payload.readUInt32BE(0) & maxWindow;
     const code = payload.readUInt32BE(4);
-    this.wantsHttp11 = code === errorCode.http11Required;
+    if (code === errorCode.http11Required) this.wantsHttp11 = true;
     this.#stopTaking();
     const says = `the upstream ended the connection (code ${code})`;
-    this.#multiplex.streams.closeAbove(
-      last,
-      new GatewayError("upstream_lost", says, { canRetry: true, cause: causeOf(code) }),
-    );
+    this.#multiplex.streams.closeAbove(last, new GatewayError("upstream_lost", says, { canRetry: true }));
     if (this.#multiplex.streams.size === 0) this.onEmpty();
   }
 
@@ -307,10 +307,6 @@ export class OutgoingConnection implements Receiver, DeadlineOwner, MultiplexOwn
     endWire();
     this.#opened.reject(error);
   }
-}
-
-function causeOf(code: number): Error | undefined {
-  return code === errorCode.http11Required ? http11Required : undefined;
 }
 
 const pingMark = Buffer.from("causeway");
