@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { freePort } from "../../src/cli/free-port.ts";
+import { portToName } from "../support/port-to-name.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { testAuthority, testSite } from "../support/test-certificates.ts";
 import { TlsFiles } from "../support/tls-files.ts";
@@ -15,7 +15,7 @@ const isThere = Bun.which("pebble") !== null && Bun.which("pebble-challtestsrv")
 /** Pebble, and a DNS server that says of every name that it is here. */
 async function startPebble(files: TlsFiles, ports: { readonly httpPort: number; readonly tlsPort: number }) {
   const [listenAt, manageAt, dnsAt, askAt] = await Promise.all(
-    [1, 2, 3, 4].map(async () => `127.0.0.1:${await freePort("127.0.0.1")}`),
+    [1, 2, 3, 4].map(async () => `127.0.0.1:${await portToName()}`),
   );
   const pair = files.add("pebble", testSite());
   const config = {
@@ -71,7 +71,7 @@ test.each(isThere ? (["http-01", "tls-alpn-01"] as const) : [])(
   "Pebble issues a certificate for two names by %s, to two workers",
   async (challenge) => {
     using files = TlsFiles.make();
-    const [httpPort, tlsPort] = [await freePort("127.0.0.1"), await freePort("127.0.0.1")];
+    const [httpPort, tlsPort] = [await portToName(), await portToName()];
     await using pebble = await startPebble(files, { httpPort, tlsPort });
     await using gateway = await RunningGateway.open(
       JSON.stringify({

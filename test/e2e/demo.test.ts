@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { freePort } from "../../src/cli/free-port.ts";
 import { selfCommand } from "../../src/cli/self.ts";
+import { portToName } from "../support/port-to-name.ts";
 import { until } from "../support/until.ts";
 
 const DEADLINE_MS = 20_000;
@@ -26,7 +26,7 @@ function spawn(args: readonly string[]) {
 }
 
 async function start(): Promise<Subject> {
-  const port = await freePort("127.0.0.1");
+  const port = await portToName();
   const child = spawn(["--port", String(port)]);
   let text = "";
   for await (const chunk of child.stdout) {

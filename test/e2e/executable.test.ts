@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
-import { freePort } from "../../src/cli/free-port.ts";
+import { portToName } from "../support/port-to-name.ts";
 
 const PATIENCE_MS = 20_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -75,7 +75,7 @@ routes: { all: { filters: [ respond: { status: 200, body: "fine" } ] } }
 test(
   "the executable runs the demo, with its pages",
   async () => {
-    const port = await freePort("127.0.0.1");
+    const port = await portToName();
     const child = start("demo", "--port", String(port));
     expect(await readUntil(child.stdout, "Ctrl-C")).toContain("./causeway sessions");
     for (const page of ["", "dashboard/", "chat/", "close-codes/"]) {

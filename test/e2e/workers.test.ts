@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { freePort } from "../../src/cli/free-port.ts";
 import { Metrics } from "../support/metrics.ts";
+import { portToName } from "../support/port-to-name.ts";
 import { openDescriptors } from "../support/process-figures.ts";
 import { RunningGateway } from "../support/running-gateway.ts";
 import { Talk } from "../support/talk.ts";
@@ -136,7 +136,7 @@ test.skipIf(Bun.which("prlimit") === null)(
     await using gateway = await RunningGateway.open(twoWorkers(app));
     const [, second = 0] = gateway.ready.workerPids;
     const limit = (files: string): void => void Bun.spawnSync(["prlimit", `--pid=${second}`, `--nofile=${files}:`]);
-    const port = await freePort("127.0.0.1");
+    const port = await portToName();
     const status = (path: string, at = gateway.ready.listeners[0]?.port): Promise<number> =>
       fetch(`http://127.0.0.1:${at}${path}`, { keepalive: false }).then(
         (answer) => answer.status,

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RedisClient, type Subprocess } from "bun";
-import { freePort } from "../../src/cli/free-port.ts";
 import { sleep } from "../../src/kit/sleep.ts";
+import { portToName } from "./port-to-name.ts";
 
 const DEADLINE_MS = 5_000;
 
@@ -23,7 +23,7 @@ export class RedisServer implements AsyncDisposable {
   /** Starts a server and waits until it answers. */
   static async open(): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), "causeway-redis-"));
-    const server = new RedisServer(await freePort("127.0.0.1"), folder);
+    const server = new RedisServer(await portToName(), folder);
     await server.start();
     return server;
   }
