@@ -1,6 +1,8 @@
 import type { TCPSocketConnectOptions } from "bun";
 import type { WireState } from "../../core/handover.ts";
 import { silentReceiver } from "../../core/wire.ts";
+import { kernelLoop } from "./kernel-loop.ts";
+import { KernelSocket } from "./kernel-socket.ts";
 import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
@@ -15,19 +17,24 @@ export type AdoptOptions = {
 /** Makes a wire of a connection that another process had; it is frozen until it is thawed. Throws if it is none. */
 export function adopt(options: AdoptOptions): SocketWire {
   const adoption = new Adoption(options);
+  const loop = kernelLoop();
+  if (loop !== undefined) {
+    const { descriptor } = options;
+    adoption.opened(new KernelSocket({ loop, descriptor, owner: adoption }));
+    return adoption.taken();
+  }
   const how = { fd: options.descriptor, allowHalfOpen: true, data: adoption, socket: socketEvents };
   // Bun's types do not know `fd`, which its own node:net uses.
   const connecting = Bun.connect<SocketOwner>(how as unknown as TCPSocketConnectOptions<SocketOwner>);
   // The promise says nothing new: there is nothing to wait for, and Bun has opened the socket already.
-  if (adoption.wire !== undefined) return adoption.wire;
   connecting.catch(() => {});
-  throw new Error("a connection that was handed over could not be taken over");
+  return adoption.taken();
 }
 
 /** Owns a socket until it is open, and then makes it a wire's. */
 class Adoption implements SocketOwner {
-  wire: SocketWire | undefined;
   readonly #options: AdoptOptions;
+  #wire: SocketWire | undefined;
 
   constructor(options: AdoptOptions) {
     this.#options = options;
@@ -37,8 +44,14 @@ class Adoption implements SocketOwner {
     // At once: nothing may be read before the process that had it has let go.
     socket.pause();
     const { state, keeper } = this.#options;
-    this.wire = new SocketWire({ socket, peer: state.peer, receiver: silentReceiver, keeper, state });
-    socket.data = this.wire;
+    this.#wire = new SocketWire({ socket, peer: state.peer, receiver: silentReceiver, keeper, state });
+    socket.data = this.#wire;
+  }
+
+  /** Throws if it was not opened. */
+  taken(): SocketWire {
+    if (this.#wire === undefined) throw new Error("a connection that was handed over could not be taken over");
+    return this.#wire;
   }
 
   received(): void {}

@@ -3,7 +3,7 @@ import { challengeProtocol } from "../../core/acme-challenge.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import { openLibc } from "./libc.ts";
 import type { SecureArrival } from "./secure-arrival.ts";
-import type { OwnedSocket } from "./socket-owner.ts";
+import type { BunSocket } from "./socket-owner.ts";
 
 // Linux: sys/socket.h.
 const peek = 0x02;
@@ -31,13 +31,13 @@ const patienceMs = 2000;
  * it says which protocols the client offers, and an authority that wants to see the answer to its challenge is told by nothing else.
  */
 export class ChallengeScout {
-  readonly #socket: OwnedSocket;
+  readonly #socket: BunSocket;
   readonly #arrival: SecureArrival;
   readonly #wheel: TimerWheel;
   readonly #timer: Timer;
   readonly #until: number;
 
-  private constructor(socket: OwnedSocket, arrival: SecureArrival, wheel: TimerWheel) {
+  private constructor(socket: BunSocket, arrival: SecureArrival, wheel: TimerWheel) {
     this.#socket = socket;
     this.#arrival = arrival;
     this.#wheel = wheel;
@@ -46,7 +46,7 @@ export class ChallengeScout {
   }
 
   /** Marks `arrival` if it is an authority's, and resumes the socket in any case. */
-  static start(socket: OwnedSocket, arrival: SecureArrival, wheel: TimerWheel): void {
+  static start(socket: BunSocket, arrival: SecureArrival, wheel: TimerWheel): void {
     socket.pause();
     new ChallengeScout(socket, arrival, wheel).#look();
   }

@@ -3,8 +3,11 @@ import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { kernelConnect } from "./kernel-connect.ts";
+import { kernelLoop } from "./kernel-loop.ts";
+import type { KernelSocket } from "./kernel-socket.ts";
 import type { DialProtocol, SecureDial } from "./secure-dial.ts";
-import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { type BunSocket, isBunSocket, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to connect, and how connections to it call their peer, if that is made already. */
@@ -34,15 +37,17 @@ export function dial(options: DialOptions): Promise<Wire> {
 }
 
 /**
- * One attempt to connect. Bun cannot give an attempt up, so one that timed out is left to the kernel, and closed should
- * it still come up.
+ * One attempt to connect. Bun cannot give an attempt of its own up, so that one that timed out is left to the kernel, and closed
+ * should it still come up.
  */
 class Dial extends Timed implements SocketOwner {
   readonly #options: DialOptions;
   readonly #outcome = Promise.withResolvers<Wire>();
   #isOver = false;
   /** The socket, while its TLS handshake is under way. */
-  #securing: OwnedSocket | undefined;
+  #securing: BunSocket | undefined;
+  /** The socket, while it connects without Bun. */
+  #connecting: KernelSocket | undefined;
 
   constructor(options: DialOptions) {
     super();
@@ -53,11 +58,18 @@ class Dial extends Timed implements SocketOwner {
     const { to, wheel, timeoutMs, secure } = this.#options;
     if (timeoutMs > 0) wheel.arm(this, timeoutMs);
     try {
-      this.#connect(to, secure).catch((error: unknown) => this.refused(error));
+      if (secure === undefined) this.#connecting = this.#connectPlain(to);
+      if (this.#connecting === undefined) this.#connect(to, secure).catch((error: unknown) => this.refused(error));
     } catch (error) {
       this.refused(error);
     }
     return this.#outcome.promise;
+  }
+
+  /** Without Bun; undefined where that cannot be done. */
+  #connectPlain({ host, port }: DialTarget): KernelSocket | undefined {
+    const loop = kernelLoop();
+    return loop && kernelConnect({ loop, host, port, owner: this });
   }
 
   #connect(to: DialTarget, secure: SecureDial | undefined): Promise<unknown> {
@@ -73,7 +85,7 @@ class Dial extends Timed implements SocketOwner {
     const isSecure = this.#options.secure !== undefined;
     if (this.#isOver && isSecure) socket.terminate();
     else if (this.#isOver) socket.end();
-    else if (isSecure) this.#securing = socket;
+    else if (isSecure && isBunSocket(socket)) this.#securing = socket;
     else this.#connected(socket, undefined);
   }
 
@@ -117,6 +129,7 @@ class Dial extends Timed implements SocketOwner {
   fire(): void {
     this.#giveUp(connectTimedOut(formatAddress(this.#options.to), this.#options.timeoutMs));
     this.#securing?.terminate();
+    this.#connecting?.terminate();
   }
 
   #giveUp(error: GatewayError): void {

@@ -1,4 +1,4 @@
-import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
+import type { TCPSocketListenOptions } from "bun";
 import { explainListenFailure } from "../../core/listen-address.ts";
 import { formatAddress } from "../../core/snapshot.ts";
 import { type PeerAddress, type Receiver, silentReceiver, type WireSecurity } from "../../core/wire.ts";
@@ -7,9 +7,11 @@ import { authorities, type CertificateTable, type Choice } from "./certificate-t
 import { ChallengeScout } from "./challenge-scout.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
 import { ExactReader } from "./exact-reader.ts";
+import { KernelListener } from "./kernel-listener.ts";
+import { kernelLoop } from "./kernel-loop.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
-import { type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { type BunSocket, isBunSocket, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
@@ -38,13 +40,14 @@ export type SecureListening = Omit<SecureHall, "onSecured"> & {
   readonly onArrival: (peer: PeerAddress, isProxied: boolean) => boolean;
 };
 
-type BunListener = TCPSocketListener<SocketOwner> & { readonly fd?: number };
+/** A listener of Bun's, or one of the kernel's without Bun. */
+type BoundListener = { readonly port: number; readonly fd?: number; stop(closesConnections: boolean): void };
 
 /** A bound port. */
 export class PortListener {
   readonly port: number;
   readonly #options: ListenOptions;
-  #listener: BunListener;
+  #listener: BoundListener;
   #door: Door;
   #isClosed = false;
 
@@ -94,10 +97,16 @@ export class PortListener {
   }
 }
 
-type Bound = { readonly listener: BunListener; readonly door: Door };
+type Bound = { readonly listener: BoundListener; readonly door: Door };
 
 function bind(options: ListenOptions, descriptor: number | undefined): Bound {
   const door = new Door(options);
+  if (options.secure === undefined) {
+    const { host, port } = options;
+    const loop = kernelLoop();
+    const listener = loop && KernelListener.open({ loop, host, port, owner: door, descriptor });
+    if (listener !== undefined) return { listener, door };
+  }
   // reusePort is documented for connect only, and works here.
   const how: TCPSocketListenOptions<SocketOwner> & { readonly reusePort: true; readonly fd?: number } = {
     hostname: options.host,
@@ -115,7 +124,7 @@ function bind(options: ListenOptions, descriptor: number | undefined): Bound {
 /** Undocumented: the handler is asked for every name, and its answer is false for a name that gets no connection. */
 function nameEvents(secure: SecureListening) {
   return {
-    serverName(_: unknown, name: unknown, socket: OwnedSocket) {
+    serverName(_: unknown, name: unknown, socket: BunSocket) {
       const { data: owner } = socket;
       if (owner instanceof SecureArrival && owner.isChallenge)
         return secure.challenges.contextFor(normalName(name) ?? "") ?? false;
@@ -177,13 +186,13 @@ class Door implements SocketOwner {
     const peer = new Caller(socket);
     const { proxies } = this.#options;
     if (proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
-    else if (this.#hall === undefined) this.#connect(socket, peer, { isProxied: false });
+    else if (this.#hall === undefined || !isBunSocket(socket)) this.#connect(socket, peer, { isProxied: false });
     else this.#admit(socket, peer, { hall: this.#hall, isProxied: false });
   }
 
   /** True if it may go on at once. The certificates that the port was bound with may have been renewed since. */
   #admit(
-    socket: OwnedSocket,
+    socket: BunSocket,
     peer: PeerAddress,
     { hall, isProxied }: { readonly hall: SecureHall & SecureListening; readonly isProxied: boolean },
   ): boolean {
@@ -205,7 +214,8 @@ class Door implements SocketOwner {
 
   /** A proxy says first for whom it speaks. */
   #ask(socket: OwnedSocket, proxy: PeerAddress, hall: ProxyHall): void {
-    if (this.#hall !== undefined) return this.#askBeforeTls(socket, proxy, { proxies: hall, hall: this.#hall });
+    if (this.#hall !== undefined && isBunSocket(socket))
+      return this.#askBeforeTls(socket, proxy, { proxies: hall, hall: this.#hall });
     socket.data = new ProxiedArrival(socket, hall, (source, rest) => {
       const wire = this.#connect(socket, source ?? proxy, { isProxied: true });
       if (rest.length > 0 && !wire.isClosed) wire.received(rest);
@@ -214,7 +224,7 @@ class Door implements SocketOwner {
 
   /** Bun must not read it: to TLS it would be garbage. */
   #askBeforeTls(
-    socket: OwnedSocket,
+    socket: BunSocket,
     proxy: PeerAddress,
     { proxies, hall }: { readonly proxies: ProxyHall; readonly hall: SecureHall & SecureListening },
   ): void {

@@ -5,7 +5,7 @@ import type { PeerAddress, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { CertificateTable } from "./certificate-table.ts";
 import type { SecureContext } from "./secure-context.ts";
-import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
+import type { BunSocket, SocketOwner } from "./socket-owner.ts";
 
 /**
  * Why a TLS handshake has failed, or came to nothing: `closed` is a client that went away, `challenge` an ACME authority that has seen
@@ -31,7 +31,7 @@ export interface SecureHall {
   readonly table: () => CertificateTable;
   readonly challenges: ChallengesShown;
   /** The handshake is done. */
-  onSecured(socket: OwnedSocket, peer: PeerAddress, security: WireSecurity): void;
+  onSecured(socket: BunSocket, peer: PeerAddress, security: WireSecurity): void;
   /** It is not, and the connection is about to close. What comes back is sent in the clear. */
   onFailed(peer: PeerAddress, failure: HandshakeFailure): Uint8Array | undefined;
   /** The socket is gone, without ever having been secure. */
@@ -40,7 +40,7 @@ export interface SecureHall {
 
 /** A connection from its first byte to the end of its TLS handshake. */
 export class SecureArrival implements SocketOwner {
-  readonly #socket: OwnedSocket;
+  readonly #socket: BunSocket;
   readonly #peer: PeerAddress;
   readonly #hall: SecureHall;
   readonly #table: CertificateTable;
@@ -49,7 +49,7 @@ export class SecureArrival implements SocketOwner {
   isChallenge = false;
   #isOver = false;
 
-  constructor(socket: OwnedSocket, peer: PeerAddress, hall: SecureHall) {
+  constructor(socket: BunSocket, peer: PeerAddress, hall: SecureHall) {
     this.#socket = socket;
     this.#peer = peer;
     this.#hall = hall;

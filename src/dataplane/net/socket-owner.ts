@@ -19,38 +19,66 @@ export interface SocketOwner {
   failed(error: Error): void;
 }
 
-/** A socket of Bun, with what its types leave out. */
-export type OwnedSocket = Socket<SocketOwner> & {
+/** A socket of Bun's, or one of the kernel's without Bun. */
+export interface OwnedSocket {
+  data: SocketOwner;
   /** The descriptor. */
+  readonly fd: number;
+  /** Empty if there is none any more. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Returns how many bytes the kernel has taken; less than none if it will never take any. */
+  write(bytes: Uint8Array, offset?: number, length?: number): number;
+  pause(): void;
+  resume(): void;
+  /** Sends a FIN; reading goes on. */
+  shutdown(): void;
+  /** Closes it; the owner hears `closed` before this returns. */
+  end(): void;
+  /** Closes it with a reset. */
+  terminate(): void;
+  /** Closes the descriptor, and not the connection if somebody else has it too. */
+  close(): void;
+}
+
+/** A socket of Bun's that may speak TLS, with what Bun's types leave out. */
+export type BunSocket = Socket<SocketOwner> & {
   readonly fd: number;
   /** Before a TLS handshake: the certificates, and the authorities, of this socket alone. */
   setKeyCert(context: SecureContext): void;
 };
 
-/** The events of all sockets: one object for every one of them is Bun's fast path. */
+/** True where TLS is possible. */
+export function isBunSocket(socket: OwnedSocket): socket is BunSocket {
+  return "setKeyCert" in socket;
+}
+
+/** The events of all sockets of Bun's: one object for every one of them is Bun's fast path. */
 export const socketEvents = {
-  open(socket: OwnedSocket) {
+  open(socket: BunSocket) {
     socket.data.opened(socket);
   },
-  data(socket: OwnedSocket, bytes: Uint8Array) {
+  data(socket: BunSocket, bytes: Uint8Array) {
     socket.data.received(bytes);
   },
-  drain(socket: OwnedSocket) {
+  drain(socket: BunSocket) {
     socket.data.drained();
   },
-  end(socket: OwnedSocket) {
+  end(socket: BunSocket) {
     socket.data.ended();
   },
-  handshake(socket: OwnedSocket, isDone: boolean, error: Error | null) {
+  handshake(socket: BunSocket, isDone: boolean, error: Error | null) {
     socket.data.secured?.(isDone, error);
   },
-  close(socket: OwnedSocket, error: unknown) {
+  close(socket: BunSocket, error: unknown) {
     socket.data.closed(error instanceof Error ? error : undefined);
   },
-  connectError(socket: OwnedSocket, error: Error) {
+  connectError(socket: BunSocket, error: Error) {
     socket.data.refused(error);
   },
-  error(socket: OwnedSocket, error: Error) {
+  error(socket: BunSocket, error: Error) {
     socket.data.failed(error);
   },
 } as const;

@@ -12,6 +12,7 @@ import { giveBack } from "../../kit/give-back.ts";
 import { latin1, layLatin1, noBytes } from "../../kit/latin1.ts";
 import { remainder, WriteQueue } from "../../kit/write-queue.ts";
 import { type Outgoing, outbox } from "./outbox.ts";
+import { readMemory } from "./read-memory.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
 
 /** The one that a wire belongs to, beside its receiver. */
@@ -42,7 +43,7 @@ const joined = Buffer.allocUnsafeSlow(mostUnsent);
 /** What was last sent whole, and was too long to wait. */
 let sentWhole: Uint8Array | undefined;
 
-/** A TCP socket of Bun as a Wire. Bun takes what the kernel takes; the rest is kept here until it drains. */
+/** A TCP socket as a Wire. It takes what the kernel takes; the rest is kept here until it drains. */
 export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   receiver: Receiver;
   readonly peer: PeerAddress;
@@ -212,7 +213,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     this.receiver.onBytes(bytes);
     if (sentWhole === undefined) return;
     // It has gone out again as it came in, and nobody keeps it. Bun makes memory for every read, which would wait for the collector.
-    if (sentWhole === bytes) giveBack(bytes);
+    if (sentWhole === bytes && !readMemory.giveBack(bytes)) giveBack(bytes);
     sentWhole = undefined;
   }
 

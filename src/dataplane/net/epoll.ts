@@ -1,0 +1,71 @@
+import { ptr } from "bun:ffi";
+import { callFailed, fixedMemory, type SystemCalls } from "./system-calls.ts";
+
+// Linux: sys/epoll.h.
+export const READABLE = 1;
+export const WRITABLE = 4;
+export const FAILED = 8;
+export const HUNG_UP = 0x10;
+export const PEER_ENDED = 0x2000;
+/** Tells changes instead of states: nothing has to be asked for anew, whatever a socket waits for. */
+export const EDGES = 0x8000_0000 | 0;
+const closeOnExec = 0o2000000;
+const ADD = 1;
+const DELETE = 2;
+
+/** How many events one call brings at most. */
+const mostEvents = 512;
+/** struct epoll_event in 32-bit words, which is packed on x86-64 alone. */
+const [words, dataAt] = process.arch === "x64" ? [3, 1] : [4, 2];
+
+/** An epoll instance. Whoever is watched is known by its descriptor, and by a number that tells it from one that had the descriptor before. */
+export class Epoll {
+  readonly #calls: SystemCalls;
+  readonly #descriptor: number;
+  readonly #events = new Int32Array(fixedMemory(4 * words * mostEvents));
+  readonly #eventsAt = ptr(this.#events);
+  readonly #wish = new Int32Array(fixedMemory(4 * words));
+  readonly #wishAt = ptr(this.#wish);
+
+  /** Throws if there are no descriptors left. */
+  constructor(calls: SystemCalls) {
+    this.#calls = calls;
+    this.#descriptor = calls.epoll_create1(closeOnExec);
+    if (this.#descriptor < 0) throw callFailed("epoll_create1", calls.errno());
+  }
+
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
+  /** Throws if the kernel cannot watch it. */
+  add(descriptor: number, generation: number, events: number): void {
+    this.#wish[0] = events;
+    this.#wish[dataAt] = descriptor;
+    this.#wish[dataAt + 1] = generation;
+    if (this.#calls.epoll_ctl(this.#descriptor, ADD, descriptor, this.#wishAt) !== 0)
+      throw callFailed("epoll_ctl", this.#calls.errno());
+  }
+
+  /** Needed only for what stays open elsewhere: the kernel does this by itself when a socket is gone. */
+  remove(descriptor: number): void {
+    this.#calls.epoll_ctl(this.#descriptor, DELETE, descriptor, this.#wishAt);
+  }
+
+  /** Waits for events at most that long (ms), and returns how many there are. */
+  wait(timeoutMs: number): number {
+    return this.#calls.epoll_wait(this.#descriptor, this.#eventsAt, mostEvents, timeoutMs);
+  }
+
+  eventsAt(index: number): number {
+    return this.#events[index * words] as number;
+  }
+
+  descriptorAt(index: number): number {
+    return this.#events[index * words + dataAt] as number;
+  }
+
+  generationAt(index: number): number {
+    return this.#events[index * words + dataAt + 1] as number;
+  }
+}

@@ -1,0 +1,138 @@
+import { findBunsEpoll } from "./buns-epoll.ts";
+import { Epoll, READABLE } from "./epoll.ts";
+import { type Outbox, outbox } from "./outbox.ts";
+import { type SystemCalls, systemCalls } from "./system-calls.ts";
+
+/** One that is watched by its descriptor. */
+export interface Watched {
+  readonly descriptor: number;
+  /** Tells it from others that had the same descriptor; the loop's. */
+  generation: number;
+  /** Something has happened: a set of the bits of epoll. */
+  onEvents(events: number): void;
+  /** Its next turn has come, which it asked for. */
+  goOn(): void;
+}
+
+/**
+ * How long it may be still at most before Bun has a turn (ms): its sockets and threads wake the loop, and its timers do not.
+ * So a timer is late by this at most.
+ */
+const mostStillMs = 10;
+
+const nobody: readonly Watched[] = [];
+
+/**
+ * The event loop of our own sockets, inside of Bun's: once per turn of Bun's it waits until there is something to do for either of them.
+ * A turn ends by sending what was written in it.
+ */
+export class KernelLoop {
+  readonly #epoll: Epoll;
+  readonly #outbox: Outbox;
+  /** By descriptor. */
+  readonly #watched: (Watched | undefined)[] = [];
+  #count = 0;
+  #generation = 0;
+  #again: Watched[] = [];
+  #isRunning = false;
+
+  private constructor(calls: SystemCalls, bunsEpoll: number) {
+    this.#epoll = new Epoll(calls);
+    this.#outbox = outbox;
+    this.#epoll.add(bunsEpoll, 0, READABLE);
+  }
+
+  /** Undefined on systems where it cannot work: not Linux, or no /proc. */
+  static open(): KernelLoop | undefined {
+    if (process.platform !== "linux") return undefined;
+    try {
+      const calls = systemCalls();
+      const bunsEpoll = findBunsEpoll(calls);
+      return bunsEpoll === undefined ? undefined : new KernelLoop(calls, bunsEpoll);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Watches it for events, until it is removed. Throws if the kernel cannot. */
+  add(watched: Watched, events: number): void {
+    const { descriptor } = watched;
+    this.#generation = (this.#generation + 1) | 0;
+    watched.generation = this.#generation;
+    this.#epoll.add(descriptor, watched.generation, events);
+    this.#watched[descriptor] = watched;
+    this.#count++;
+    this.#start();
+  }
+
+  /** Before its descriptor is closed. `isShared` if somebody else has the same socket, who keeps it. */
+  remove({ descriptor }: Watched, isShared = false): void {
+    if (this.#watched[descriptor] === undefined) return;
+    this.#watched[descriptor] = undefined;
+    this.#count--;
+    if (isShared) this.#epoll.remove(descriptor);
+  }
+
+  /** Calls its `goOn` in the next turn, which does not wait then. */
+  again(watched: Watched): void {
+    this.#again.push(watched);
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#outbox.isFlushed = true;
+    setImmediate(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    try {
+      this.#outbox.flush();
+      if (this.#count === 0 && this.#again.length === 0) this.#stop();
+      else this.#work();
+    } finally {
+      // Whatever happened to one of them, the others go on.
+      if (this.#isRunning) setImmediate(this.#turn);
+    }
+  };
+
+  #stop(): void {
+    this.#isRunning = false;
+    this.#outbox.isFlushed = false;
+  }
+
+  #work(): void {
+    let fault: { readonly thrown: unknown } | undefined;
+    // Those who ask in this turn are not among them.
+    const again = this.#again.length > 0 ? this.#again : nobody;
+    if (again !== nobody) this.#again = [];
+    const count = this.#epoll.wait(again.length > 0 ? 0 : mostStillMs);
+    for (let index = 0; index < count; index++) {
+      const watched = this.#watched[this.#epoll.descriptorAt(index)];
+      // What is closed by now may have left an event behind, and its descriptor to somebody else.
+      if (watched === undefined || watched.generation !== this.#epoll.generationAt(index)) continue;
+      try {
+        watched.onEvents(this.#epoll.eventsAt(index));
+      } catch (thrown) {
+        fault ??= { thrown };
+      }
+    }
+    for (const watched of again) {
+      try {
+        watched.goOn();
+      } catch (thrown) {
+        fault ??= { thrown };
+      }
+    }
+    if (fault !== undefined) throw fault.thrown;
+  }
+}
+
+let opened: { readonly loop: KernelLoop | undefined } | undefined;
+
+/** That of this process; undefined where there is none, and Bun's sockets do it all. */
+export function kernelLoop(): KernelLoop | undefined {
+  opened ??= { loop: KernelLoop.open() };
+  return opened.loop;
+}
