@@ -3,9 +3,11 @@ import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
 import type { PeerAddress, Receiver, Wire, WireSecurity } from "../../core/wire.ts";
 import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
+import { copyDescriptor } from "./copy-descriptor.ts";
+import { handshakePace } from "./handshake-pace.ts";
 import { kernelConnect } from "./kernel-connect.ts";
 import { kernelLoop } from "./kernel-loop.ts";
-import type { KernelSocket } from "./kernel-socket.ts";
+import { KernelSocket } from "./kernel-socket.ts";
 import type { DialProtocol, SecureDial } from "./secure-dial.ts";
 import { type BunSocket, isBunSocket, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
@@ -85,8 +87,13 @@ class Dial extends Timed implements SocketOwner {
     const isSecure = this.#options.secure !== undefined;
     if (this.#isOver && isSecure) socket.terminate();
     else if (this.#isOver) socket.end();
-    else if (isSecure && isBunSocket(socket)) this.#securing = socket;
+    else if (isSecure && isBunSocket(socket)) this.#secure(socket);
     else this.#connected(socket, undefined);
+  }
+
+  #secure(socket: BunSocket): void {
+    this.#securing = socket;
+    handshakePace.began();
   }
 
   secured(isDone: boolean, error: Error | null): void {
@@ -100,10 +107,10 @@ class Dial extends Timed implements SocketOwner {
     socket.terminate();
   }
 
-  #connected(socket: OwnedSocket, security: WireSecurity | undefined): void {
-    this.#options.wheel.disarm(this);
-    this.#isOver = true;
+  #connected(opened: OwnedSocket, security: WireSecurity | undefined): void {
+    this.#finish();
     const { to, receiver, keeper } = this.#options;
+    const socket = security === undefined ? withoutBun(opened, this) : opened;
     const peer = to.peer ?? { address: to.host, port: to.port };
     const options = { socket, peer, receiver, keeper };
     const wire = new SocketWire(security === undefined ? options : { ...options, security });
@@ -134,11 +141,37 @@ class Dial extends Timed implements SocketOwner {
 
   #giveUp(error: GatewayError): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.wheel.disarm(this);
+    this.#finish();
     this.#options.keeper.onGone();
     this.#outcome.reject(error);
   }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#options.wheel.disarm(this);
+    if (this.#securing !== undefined) handshakePace.ended();
+  }
 }
+
+/** Bun finds names, and the one of their addresses that answers, and knows Unix sockets; what has come of it goes on without Bun. */
+function withoutBun(socket: OwnedSocket, owner: SocketOwner): OwnedSocket {
+  const loop = kernelLoop();
+  if (loop === undefined || socket instanceof KernelSocket) return socket;
+  const descriptor = copyDescriptor(socket.fd);
+  socket.data = nobody;
+  socket.close();
+  return new KernelSocket({ loop, descriptor, owner });
+}
+
+/** Owns a socket that is somebody else's by now. */
+const nobody: SocketOwner = {
+  opened() {},
+  received() {},
+  drained() {},
+  ended() {},
+  closed() {},
+  refused() {},
+  failed() {},
+};
 
 const unknown: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };

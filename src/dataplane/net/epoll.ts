@@ -2,23 +2,30 @@ import { ptr } from "bun:ffi";
 import { callFailed, fixedMemory, type SystemCalls } from "./system-calls.ts";
 
 // Linux: sys/epoll.h.
-export const READABLE = 1;
-export const WRITABLE = 4;
-export const FAILED = 8;
-export const HUNG_UP = 0x10;
-export const PEER_ENDED = 0x2000;
-/** Tells changes instead of states: nothing has to be asked for anew, whatever a socket waits for. */
-export const EDGES = 0x8000_0000 | 0;
+/** Bits of what is waited for, and of what has happened. */
+export const happenings = {
+  readable: 1,
+  writable: 4,
+  failed: 8,
+  /** Both directions are closed. */
+  hungUp: 0x10,
+  peerEnded: 0x2000,
+  /** To be told changes instead of states: nothing has to be asked for anew, whatever a socket waits for. */
+  edges: 0x8000_0000 | 0,
+} as const;
+
 const closeOnExec = 0o2000000;
-const ADD = 1;
-const DELETE = 2;
+const operations = { add: 1, delete: 2 } as const;
 
 /** How many events one call brings at most. */
 const mostEvents = 512;
 /** struct epoll_event in 32-bit words, which is packed on x86-64 alone. */
 const [words, dataAt] = process.arch === "x64" ? [3, 1] : [4, 2];
 
-/** An epoll instance. Whoever is watched is known by its descriptor, and by a number that tells it from one that had the descriptor before. */
+/** Whoever is watched: its descriptor, and a number that tells it from others that had the same one before. */
+type Known = { readonly descriptor: number; readonly generation: number };
+
+/** An epoll instance. */
 export class Epoll {
   readonly #calls: SystemCalls;
   readonly #descriptor: number;
@@ -38,18 +45,18 @@ export class Epoll {
     return this.#descriptor;
   }
 
-  /** Throws if the kernel cannot watch it. */
-  add(descriptor: number, generation: number, events: number): void {
-    this.#wish[0] = events;
+  /** Throws if the kernel cannot watch it. `wanted` is a set of `happenings`. */
+  add({ descriptor, generation }: Known, wanted: number): void {
+    this.#wish[0] = wanted;
     this.#wish[dataAt] = descriptor;
     this.#wish[dataAt + 1] = generation;
-    if (this.#calls.epoll_ctl(this.#descriptor, ADD, descriptor, this.#wishAt) !== 0)
+    if (this.#calls.epoll_ctl(this.#descriptor, operations.add, descriptor, this.#wishAt) !== 0)
       throw callFailed("epoll_ctl", this.#calls.errno());
   }
 
   /** Needed only for what stays open elsewhere: the kernel does this by itself when a socket is gone. */
   remove(descriptor: number): void {
-    this.#calls.epoll_ctl(this.#descriptor, DELETE, descriptor, this.#wishAt);
+    this.#calls.epoll_ctl(this.#descriptor, operations.delete, descriptor, this.#wishAt);
   }
 
   /** Waits for events at most that long (ms), and returns how many there are. */
@@ -57,6 +64,7 @@ export class Epoll {
     return this.#calls.epoll_wait(this.#descriptor, this.#eventsAt, mostEvents, timeoutMs);
   }
 
+  /** What has happened: a set of `happenings`. */
   eventsAt(index: number): number {
     return this.#events[index * words] as number;
   }

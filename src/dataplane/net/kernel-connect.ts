@@ -1,10 +1,8 @@
+import { kernelCalls, streamSocket } from "./kernel-calls.ts";
 import type { KernelLoop } from "./kernel-loop.ts";
-import { KernelSocket, scratch } from "./kernel-socket.ts";
+import { KernelSocket } from "./kernel-socket.ts";
 import type { SocketOwner } from "./socket-owner.ts";
-import { callFailed, EINPROGRESS } from "./system-calls.ts";
-
-// Linux: bits/socket_type.h.
-export const STREAM = 1 | 0o4000 | 0o2000000;
+import { callFailed, errors } from "./system-calls.ts";
 
 /** Where to connect, and who hears what comes of it. */
 export type KernelConnectOptions = {
@@ -19,13 +17,13 @@ export type KernelConnectOptions = {
  * once: there are no descriptors or ports left, or no way leads there.
  */
 export function kernelConnect({ loop, host, port, owner }: KernelConnectOptions): KernelSocket | undefined {
-  const { calls, address } = scratch();
+  const { calls, address } = kernelCalls();
   const target = address.put(host, port);
   if (target === undefined) return undefined;
-  const descriptor = calls.socket(target.family, STREAM, 0);
+  const descriptor = calls.socket(target.family, streamSocket, 0);
   if (descriptor < 0) throw callFailed("socket", calls.errno());
   const errno = calls.connect(descriptor, address.at, target.length) === 0 ? 0 : calls.errno();
-  if (errno !== 0 && errno !== EINPROGRESS) {
+  if (errno !== 0 && errno !== errors.EINPROGRESS) {
     calls.close(descriptor);
     throw callFailed("connect", errno);
   }

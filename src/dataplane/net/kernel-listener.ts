@@ -1,18 +1,10 @@
 import type { PeerAddress } from "../../core/wire.ts";
-import { READABLE } from "./epoll.ts";
-import { STREAM } from "./kernel-connect.ts";
+import { happenings } from "./epoll.ts";
+import { acceptedSocket, kernelCalls, socketOptions, streamSocket } from "./kernel-calls.ts";
 import type { KernelLoop, Watched } from "./kernel-loop.ts";
-import { KernelSocket, SOL_SOCKET, scratch } from "./kernel-socket.ts";
-import { IPV6 } from "./socket-address.ts";
+import { KernelSocket } from "./kernel-socket.ts";
 import type { SocketOwner } from "./socket-owner.ts";
-import { callFailed, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "./system-calls.ts";
-
-// Linux: asm-generic/socket.h, bits/socket_type.h, linux/in6.h.
-const SO_REUSEADDR = 2;
-const SO_REUSEPORT = 15;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
-const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+import { callFailed, errors } from "./system-calls.ts";
 
 /** How many may wait to be accepted; the kernel's own limit (net.core.somaxconn) is the other bound. */
 const backlog = 4096;
@@ -20,7 +12,7 @@ const backlog = 4096;
 const mostAccepted = 64;
 /** How long nobody is accepted once the system has nothing left for them (ms). */
 const restMs = 100;
-const nothingLeft: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM]);
+const nothingLeft: ReadonlySet<number> = new Set([errors.EMFILE, errors.ENFILE, errors.ENOBUFS, errors.ENOMEM]);
 
 /** Where to listen, and who owns what comes. */
 export type KernelListenOptions = {
@@ -41,14 +33,11 @@ export class KernelListener implements Watched {
   #descriptor: number;
 
   private constructor(loop: KernelLoop, owner: SocketOwner, descriptor: number) {
-    const { calls, address } = scratch();
     this.#loop = loop;
     this.#owner = owner;
     this.#descriptor = descriptor;
-    address.clear();
-    calls.getsockname(descriptor, address.at, address.lengthAt);
-    this.port = address.take()?.port ?? 0;
-    loop.add(this, READABLE);
+    this.port = kernelCalls().addressOf(descriptor, "getsockname")?.port ?? 0;
+    loop.add(this, happenings.readable);
   }
 
   /** Undefined if the host is no address. Throws if it cannot be bound, an Error with the kernel's `code`. */
@@ -69,25 +58,25 @@ export class KernelListener implements Watched {
   stop(): void {
     if (this.#descriptor < 0) return;
     this.#loop.remove(this, true);
-    scratch().calls.close(this.#descriptor);
+    kernelCalls().calls.close(this.#descriptor);
     this.#descriptor = -1;
   }
 
   onEvents(): void {
-    const { calls, address } = scratch();
+    const kernel = kernelCalls();
     for (let accepted = 0; accepted < mostAccepted && this.#descriptor >= 0; accepted++) {
-      const descriptor = calls.accept4(this.#descriptor, null, null, NONBLOCK_CLOEXEC);
-      if (descriptor < 0) return this.#acceptedNobody(calls.errno());
-      address.clear();
+      const descriptor = kernel.calls.accept4(this.#descriptor, null, null, acceptedSocket);
+      if (descriptor < 0) return this.#acceptedNobody(kernel.calls.errno());
       // Who has reset the connection meanwhile is nobody's, and has no address any more.
-      if (calls.getpeername(descriptor, address.at, address.lengthAt) !== 0) calls.close(descriptor);
-      else this.#opened(descriptor, address.take());
+      const peer = kernel.addressOf(descriptor, "getpeername");
+      if (peer === undefined) kernel.calls.close(descriptor);
+      else this.#opened(descriptor, peer);
     }
   }
 
   goOn(): void {}
 
-  #opened(descriptor: number, peer: PeerAddress | undefined): void {
+  #opened(descriptor: number, peer: PeerAddress): void {
     let socket: KernelSocket;
     try {
       socket = new KernelSocket({ loop: this.#loop, descriptor, owner: this.#owner, peer });
@@ -105,23 +94,23 @@ export class KernelListener implements Watched {
   #rest(): void {
     this.#loop.remove(this, true);
     setTimeout(() => {
-      if (this.#descriptor >= 0) this.#loop.add(this, READABLE);
+      if (this.#descriptor >= 0) this.#loop.add(this, happenings.readable);
     }, restMs);
   }
 }
 
 /** A descriptor of a bound port that listens. With SO_REUSEPORT, so that several workers can share the port. */
 function bind(host: string, port: number): number | undefined {
-  const made = scratch();
-  const { calls, address } = made;
+  const kernel = kernelCalls();
+  const { calls, address } = kernel;
   const target = address.put(host, port);
   if (target === undefined) return undefined;
-  const descriptor = calls.socket(target.family, STREAM, 0);
+  const descriptor = calls.socket(target.family, streamSocket, 0);
   if (descriptor < 0) throw callFailed("socket", calls.errno());
-  made.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
-  made.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+  kernel.set(descriptor, socketOptions.reuseAddress, 1);
+  kernel.set(descriptor, socketOptions.reusePort, 1);
   // `::` takes clients of both families.
-  if (target.family === IPV6) made.set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (target.isIpv6) kernel.set(descriptor, socketOptions.onlyIpv6, 0);
   if (calls.bind(descriptor, address.at, target.length) === 0 && calls.listen(descriptor, backlog) === 0)
     return descriptor;
   const errno = calls.errno();

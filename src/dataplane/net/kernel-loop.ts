@@ -1,24 +1,19 @@
-import { findBunsEpoll } from "./buns-epoll.ts";
-import { Epoll, READABLE } from "./epoll.ts";
+import { Epoll, happenings } from "./epoll.ts";
+import { findBunsEpoll } from "./find-buns-epoll.ts";
+import { handshakePace } from "./handshake-pace.ts";
 import { type Outbox, outbox } from "./outbox.ts";
-import { type SystemCalls, systemCalls } from "./system-calls.ts";
+import { systemCalls } from "./system-calls.ts";
 
 /** One that is watched by its descriptor. */
 export interface Watched {
   readonly descriptor: number;
   /** Tells it from others that had the same descriptor; the loop's. */
   generation: number;
-  /** Something has happened: a set of the bits of epoll. */
+  /** Something has happened: a set of `happenings`. */
   onEvents(events: number): void;
   /** Its next turn has come, which it asked for. */
   goOn(): void;
 }
-
-/**
- * How long it may be still at most before Bun has a turn (ms): its sockets and threads wake the loop, and its timers do not.
- * So a timer is late by this at most.
- */
-const mostStillMs = 10;
 
 const nobody: readonly Watched[] = [];
 
@@ -27,6 +22,8 @@ const nobody: readonly Watched[] = [];
  * A turn ends by sending what was written in it.
  */
 export class KernelLoop {
+  /** How long it may be still before Bun has a turn (ms). Bun's sockets and threads wake it, and timers do not, which are late by this at most. */
+  mostStillMs = 1;
   readonly #epoll: Epoll;
   readonly #outbox: Outbox;
   /** By descriptor. */
@@ -36,10 +33,9 @@ export class KernelLoop {
   #again: Watched[] = [];
   #isRunning = false;
 
-  private constructor(calls: SystemCalls, bunsEpoll: number) {
-    this.#epoll = new Epoll(calls);
+  private constructor(epoll: Epoll) {
+    this.#epoll = epoll;
     this.#outbox = outbox;
-    this.#epoll.add(bunsEpoll, 0, READABLE);
   }
 
   /** Undefined on systems where it cannot work: not Linux, or no /proc. */
@@ -47,19 +43,22 @@ export class KernelLoop {
     if (process.platform !== "linux") return undefined;
     try {
       const calls = systemCalls();
+      const epoll = new Epoll(calls);
       const bunsEpoll = findBunsEpoll(calls);
-      return bunsEpoll === undefined ? undefined : new KernelLoop(calls, bunsEpoll);
+      if (bunsEpoll === undefined) calls.close(epoll.descriptor);
+      else epoll.add({ descriptor: bunsEpoll, generation: 0 }, happenings.readable);
+      return bunsEpoll === undefined ? undefined : new KernelLoop(epoll);
     } catch {
       return undefined;
     }
   }
 
-  /** Watches it for events, until it is removed. Throws if the kernel cannot. */
-  add(watched: Watched, events: number): void {
+  /** Watches it until it is removed, for a set of `happenings`. Throws if the kernel cannot. */
+  add(watched: Watched, wanted: number): void {
     const { descriptor } = watched;
     this.#generation = (this.#generation + 1) | 0;
     watched.generation = this.#generation;
-    this.#epoll.add(descriptor, watched.generation, events);
+    this.#epoll.add(watched, wanted);
     this.#watched[descriptor] = watched;
     this.#count++;
     this.#start();
@@ -107,7 +106,7 @@ export class KernelLoop {
     // Those who ask in this turn are not among them.
     const again = this.#again.length > 0 ? this.#again : nobody;
     if (again !== nobody) this.#again = [];
-    const count = this.#epoll.wait(again.length > 0 ? 0 : mostStillMs);
+    const count = this.#epoll.wait(again.length > 0 ? 0 : handshakePace.patienceMs(this.mostStillMs));
     for (let index = 0; index < count; index++) {
       const watched = this.#watched[this.#epoll.descriptorAt(index)];
       // What is closed by now may have left an event behind, and its descriptor to somebody else.

@@ -1,61 +1,22 @@
 import { ptr } from "bun:ffi";
 import type { PeerAddress } from "../../core/wire.ts";
-import { EDGES, FAILED, HUNG_UP, PEER_ENDED, READABLE, WRITABLE } from "./epoll.ts";
+import { happenings } from "./epoll.ts";
+import { kernelCalls, socketOptions } from "./kernel-calls.ts";
 import type { KernelLoop, Watched } from "./kernel-loop.ts";
 import { mostRead, readMemory } from "./read-memory.ts";
-import { SocketAddress } from "./socket-address.ts";
 import type { OwnedSocket, SocketOwner } from "./socket-owner.ts";
-import { callFailed, EAGAIN, EINTR, fixedMemory, type SystemCalls, systemCalls } from "./system-calls.ts";
+import { callFailed, errors } from "./system-calls.ts";
 
-// Linux: asm-generic/socket.h, bits/socket.h, netinet/tcp.h.
-export const SOL_SOCKET = 1;
-const SO_ERROR = 4;
-const SO_LINGER = 13;
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1;
-const MSG_NOSIGNAL = 0x4000;
-const SHUT_WR = 1;
+// Linux: bits/socket.h.
+const noSignal = 0x4000;
+const writeSide = 1;
+
+const { readable, writable, failed, hungUp, peerEnded, edges } = happenings;
+/** Behind what there is to read stands an end. */
+const ends = peerEnded | hungUp | failed;
 
 /** After so many reads in a row it is somebody else's turn. */
 const mostReads = 4;
-
-/** Values that calls take and give; made once there is a socket. */
-class Scratch {
-  readonly calls: SystemCalls = systemCalls();
-  readonly address = new SocketAddress(this.calls);
-  readonly #number = new Int32Array(fixedMemory(4));
-  readonly #numberAt = ptr(this.#number);
-  readonly #length = new Uint32Array(fixedMemory(4));
-  readonly #lengthAt = ptr(this.#length);
-  readonly #linger = new Int32Array(fixedMemory(8));
-  readonly #lingerAt = ptr(this.#linger);
-
-  /** Sets an option that is a number. */
-  set(descriptor: number, level: number, option: number, value: number): void {
-    this.#number[0] = value;
-    this.calls.setsockopt(descriptor, level, option, this.#numberAt, 4);
-  }
-
-  /** What is wrong with a socket (errno), which forgets it; 0 if nothing is. */
-  errorOf(descriptor: number): number {
-    this.#length[0] = 4;
-    this.calls.getsockopt(descriptor, SOL_SOCKET, SO_ERROR, this.#numberAt, this.#lengthAt);
-    return this.#number[0] as number;
-  }
-
-  /** Closing it shall be a reset. */
-  lingerForNothing(descriptor: number): void {
-    this.#linger[0] = 1;
-    this.calls.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, this.#lingerAt, 8);
-  }
-}
-
-let made: Scratch | undefined;
-
-export function scratch(): Scratch {
-  made ??= new Scratch();
-  return made;
-}
 
 /** How a socket begins. */
 export type KernelSocketOptions = {
@@ -73,7 +34,7 @@ export class KernelSocket implements OwnedSocket, Watched {
   data: SocketOwner;
   generation = 0;
   readonly #loop: KernelLoop;
-  readonly #scratch = scratch();
+  readonly #kernel = kernelCalls();
   readonly #peer: PeerAddress | undefined;
   /** -1 once it is closed. */
   #descriptor: number;
@@ -81,7 +42,7 @@ export class KernelSocket implements OwnedSocket, Watched {
   #isPaused = false;
   /** There may be something to read. */
   #isReadable = false;
-  /** The peer's FIN has come, behind what there is to read. */
+  /** The peer's FIN, or a reset, stands behind what there is to read. */
   #hasFin = false;
   /** That was read too. */
   #hasEnded = false;
@@ -100,10 +61,10 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.#descriptor = descriptor;
     this.#isConnecting = isConnecting;
     this.#peer = peer;
-    const { calls } = this.#scratch;
-    this.#scratch.set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    const { calls } = this.#kernel;
+    this.#kernel.set(descriptor, socketOptions.noDelay, 1);
     try {
-      loop.add(this, READABLE | WRITABLE | PEER_ENDED | EDGES);
+      loop.add(this, readable | writable | peerEnded | edges);
     } catch (error) {
       calls.close(descriptor);
       throw error;
@@ -119,38 +80,38 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   get remoteAddress(): string {
-    return this.#peer?.address ?? this.#ask("getpeername")?.address ?? "";
+    return this.#peer?.address ?? this.#kernel.addressOf(this.#descriptor, "getpeername")?.address ?? "";
   }
 
   get remotePort(): number {
-    return this.#peer?.port ?? this.#ask("getpeername")?.port ?? 0;
+    return this.#peer?.port ?? this.#kernel.addressOf(this.#descriptor, "getpeername")?.port ?? 0;
   }
 
   get localAddress(): string {
-    return this.#ask("getsockname")?.address ?? "";
+    return this.#kernel.addressOf(this.#descriptor, "getsockname")?.address ?? "";
   }
 
   get localPort(): number {
-    return this.#ask("getsockname")?.port ?? 0;
+    return this.#kernel.addressOf(this.#descriptor, "getsockname")?.port ?? 0;
   }
 
   write(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
     const descriptor = this.#descriptor;
     if (descriptor < 0 || this.#broken !== 0) return -1;
     if (length === 0) return 0;
-    const { calls } = this.#scratch;
+    const { calls } = this.#kernel;
     const from = offset === 0 ? bytes : ptr(bytes, offset);
-    let taken = calls.send(descriptor, from, length, MSG_NOSIGNAL);
+    let taken = calls.send(descriptor, from, length, noSignal);
     if (taken === length) return taken;
     this.#isFull = true;
     if (taken >= 0) return taken;
     let errno = calls.errno();
-    if (errno === EINTR) {
-      taken = calls.send(descriptor, from, length, MSG_NOSIGNAL);
+    if (errno === errors.EINTR) {
+      taken = calls.send(descriptor, from, length, noSignal);
       if (taken >= 0) return taken;
       errno = calls.errno();
     }
-    if (errno === EAGAIN || errno === EINTR) return 0;
+    if (errno === errors.EAGAIN || errno === errors.EINTR) return 0;
     this.#broken = errno;
     this.#askForTurn();
     return -1;
@@ -169,7 +130,7 @@ export class KernelSocket implements OwnedSocket, Watched {
     if (this.#descriptor < 0 || this.#isShutDown) return;
     this.#isShutDown = true;
     if (this.#hasEnded) this.#gone(undefined);
-    else this.#scratch.calls.shutdown(this.#descriptor, SHUT_WR);
+    else this.#kernel.calls.shutdown(this.#descriptor, writeSide);
   }
 
   end(): void {
@@ -178,7 +139,7 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   terminate(): void {
     if (this.#descriptor < 0) return;
-    this.#scratch.lingerForNothing(this.#descriptor);
+    this.#kernel.lingerForNothing(this.#descriptor);
     this.#gone(undefined);
   }
 
@@ -198,15 +159,13 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   onEvents(events: number): void {
     if (this.#isConnecting) return this.#onConnecting(events);
-    if ((events & FAILED) !== 0) {
-      const errno = this.#scratch.errorOf(this.#descriptor);
-      if (errno !== 0) return this.#gone(callFailed("read", errno));
-    }
-    if ((events & WRITABLE) !== 0 && this.#isFull) this.#drained();
-    if ((events & (READABLE | PEER_ENDED | HUNG_UP)) === 0) return;
-    if ((events & (PEER_ENDED | HUNG_UP)) !== 0) this.#hasFin = true;
+    if ((events & writable) !== 0 && this.#isFull) this.#drained();
+    if ((events & (readable | ends)) === 0) return;
+    if ((events & ends) !== 0) this.#hasFin = true;
     this.#isReadable = true;
+    // What came before a reset is still there to be read, and the error behind it; if nobody reads, the error is what there is.
     if (!this.#isPaused) this.#read();
+    if ((events & failed) !== 0 && this.#isPaused) this.#checkError();
   }
 
   goOn(): void {
@@ -216,18 +175,24 @@ export class KernelSocket implements OwnedSocket, Watched {
     if (this.#isReadable && !this.#isPaused) this.#read();
   }
 
+  #checkError(): void {
+    if (this.#descriptor < 0) return;
+    const errno = this.#kernel.errorOf(this.#descriptor);
+    if (errno !== 0) this.#gone(callFailed("read", errno));
+  }
+
   #onConnecting(events: number): void {
-    if ((events & (WRITABLE | FAILED | HUNG_UP)) === 0) return;
+    if ((events & (writable | failed | hungUp)) === 0) return;
     this.#isConnecting = false;
-    const errno = (events & (FAILED | HUNG_UP)) === 0 ? 0 : this.#scratch.errorOf(this.#descriptor);
+    const errno = (events & (failed | hungUp)) === 0 ? 0 : this.#kernel.errorOf(this.#descriptor);
     if (errno !== 0) {
       this.#letGo(false);
       this.data.refused(callFailed("connect", errno));
       return;
     }
     // What has come already is read in the next turn: by then whoever waits for the connection has taken it over.
-    this.#isReadable = (events & (READABLE | PEER_ENDED | HUNG_UP)) !== 0;
-    this.#hasFin = (events & (PEER_ENDED | HUNG_UP)) !== 0;
+    this.#isReadable = (events & (readable | ends)) !== 0;
+    this.#hasFin = (events & ends) !== 0;
     this.begin();
     if (this.#isReadable) this.#askForTurn();
   }
@@ -242,7 +207,7 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   #read(): void {
-    const { calls } = this.#scratch;
+    const { calls } = this.#kernel;
     for (let reads = 0; reads < mostReads; reads++) {
       if (this.#descriptor < 0 || this.#isPaused) return;
       const length = calls.recv(this.#descriptor, readMemory.at, mostRead, 0);
@@ -265,9 +230,9 @@ export class KernelSocket implements OwnedSocket, Watched {
   #readNothing(length: number): void {
     this.#isReadable = false;
     if (length === 0) return this.#ended();
-    const errno = this.#scratch.calls.errno();
-    if (errno === EAGAIN) return;
-    if (errno !== EINTR) return this.#gone(callFailed("read", errno));
+    const errno = this.#kernel.calls.errno();
+    if (errno === errors.EAGAIN) return;
+    if (errno !== errors.EINTR) return this.#gone(callFailed("read", errno));
     this.#isReadable = true;
     this.#askForTurn();
   }
@@ -308,12 +273,6 @@ export class KernelSocket implements OwnedSocket, Watched {
     const descriptor = this.#descriptor;
     this.#loop.remove(this, isShared);
     this.#descriptor = -1;
-    this.#scratch.calls.close(descriptor);
-  }
-
-  #ask(call: "getsockname" | "getpeername"): PeerAddress | undefined {
-    const { calls, address } = this.#scratch;
-    address.clear();
-    return calls[call](this.#descriptor, address.at, address.lengthAt) === 0 ? address.take() : undefined;
+    this.#kernel.calls.close(descriptor);
   }
 }

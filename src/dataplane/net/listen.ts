@@ -7,6 +7,7 @@ import { authorities, type CertificateTable, type Choice } from "./certificate-t
 import { ChallengeScout } from "./challenge-scout.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
 import { ExactReader } from "./exact-reader.ts";
+import { handshakePace } from "./handshake-pace.ts";
 import { KernelListener } from "./kernel-listener.ts";
 import { kernelLoop } from "./kernel-loop.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
@@ -125,6 +126,7 @@ function bind(options: ListenOptions, descriptor: number | undefined): Bound {
 function nameEvents(secure: SecureListening) {
   return {
     serverName(_: unknown, name: unknown, socket: BunSocket) {
+      handshakePace.moved();
       const { data: owner } = socket;
       if (owner instanceof SecureArrival && owner.isChallenge)
         return secure.challenges.contextFor(normalName(name) ?? "") ?? false;

@@ -4,6 +4,7 @@ import { challengeProtocol } from "../../core/acme-challenge.ts";
 import type { PeerAddress, WireSecurity } from "../../core/wire.ts";
 import { Timer, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { CertificateTable } from "./certificate-table.ts";
+import { handshakePace } from "./handshake-pace.ts";
 import type { SecureContext } from "./secure-context.ts";
 import type { BunSocket, SocketOwner } from "./socket-owner.ts";
 
@@ -53,6 +54,7 @@ export class SecureArrival implements SocketOwner {
     this.#socket = socket;
     this.#peer = peer;
     this.#hall = hall;
+    handshakePace.began();
     this.#table = hall.table();
     this.#timer = new Timer(() => this.#fail({ kind: "late", cause: undefined }));
     const { handshakeMs } = this.#table.settings;
@@ -127,6 +129,7 @@ export class SecureArrival implements SocketOwner {
 
   #finish(): void {
     this.#isOver = true;
+    handshakePace.ended();
     this.#hall.wheel.disarm(this.#timer);
   }
 }

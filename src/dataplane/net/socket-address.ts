@@ -3,12 +3,12 @@ import type { PeerAddress } from "../../core/wire.ts";
 import { fixedMemory, type SystemCalls } from "./system-calls.ts";
 
 // Linux: bits/socket.h, netinet/in.h.
-export const IPV4 = 2;
-export const IPV6 = 10;
+const ipv4 = 2;
+const ipv6 = 10;
 /** What struct sockaddr_in and sockaddr_in6 take (bytes). */
-const lengths = { [IPV4]: 16, [IPV6]: 28 } as const;
+const lengths = { [ipv4]: 16, [ipv6]: 28 } as const;
 
-type Family = typeof IPV4 | typeof IPV6;
+type Family = typeof ipv4 | typeof ipv6;
 
 /** A parsed literal: what inet_pton(3) makes of it. */
 type Literal = { readonly family: Family; readonly bytes: Uint8Array };
@@ -41,7 +41,10 @@ export class SocketAddress {
   }
 
   /** Puts an address there. Returns its family and length in bytes, or undefined if `host` is no literal (or one with a zone). */
-  put(host: string, port: number): { readonly family: Family; readonly length: number } | undefined {
+  put(
+    host: string,
+    port: number,
+  ): { readonly family: number; readonly isIpv6: boolean; readonly length: number } | undefined {
     const literal = this.#literalOf(host);
     if (literal === undefined) return undefined;
     const { family, bytes } = literal;
@@ -51,17 +54,17 @@ export class SocketAddress {
     into[0] = family;
     into[2] = port >> 8;
     into[3] = port & 0xff;
-    into.set(bytes, family === IPV4 ? 4 : 8);
-    return { family, length: lengths[family] };
+    into.set(bytes, family === ipv4 ? 4 : 8);
+    return { family, isIpv6: family === ipv6, length: lengths[family] };
   }
 
   /** What a call has put there; undefined if that is no address of the Internet. */
   take(): PeerAddress | undefined {
     const from = this.#bytes;
     const port = ((from[2] as number) << 8) | (from[3] as number);
-    if (from[0] === IPV4) return { address: `${from[4]}.${from[5]}.${from[6]}.${from[7]}`, port };
-    if (from[0] !== IPV6) return undefined;
-    if (this.#calls.inet_ntop(IPV6, ptr(from, 8), this.#textAt, this.#text.length) === null) return undefined;
+    if (from[0] === ipv4) return { address: `${from[4]}.${from[5]}.${from[6]}.${from[7]}`, port };
+    if (from[0] !== ipv6) return undefined;
+    if (this.#calls.inet_ntop(ipv6, ptr(from, 8), this.#textAt, this.#text.length) === null) return undefined;
     return { address: this.#text.toString("latin1", 0, this.#text.indexOf(0)), port };
   }
 
@@ -69,13 +72,13 @@ export class SocketAddress {
     const known = this.#literals.get(host);
     if (known !== undefined || this.#literals.has(host)) return known;
     if (this.#literals.size >= mostLiterals) this.#literals.clear();
-    const literal = this.#parse(host, host.includes(":") ? IPV6 : IPV4);
+    const literal = this.#parse(host, host.includes(":") ? ipv6 : ipv4);
     this.#literals.set(host, literal);
     return literal;
   }
 
   #parse(host: string, family: Family): Literal | undefined {
-    const bytes = new Uint8Array(fixedMemory(family === IPV4 ? 4 : 16));
+    const bytes = new Uint8Array(fixedMemory(family === ipv4 ? 4 : 16));
     const text = Buffer.from(`${host}\0`, "latin1");
     return this.#calls.inet_pton(family, ptr(text), ptr(bytes)) === 1 ? { family, bytes } : undefined;
   }

@@ -44,14 +44,16 @@ export function systemCalls(): SystemCalls {
 }
 
 // Linux: asm-generic/errno-base.h, errno.h.
-export const EINTR = 4;
-export const EAGAIN = 11;
-export const ENOMEM = 12;
-export const ENFILE = 23;
-export const EMFILE = 24;
-export const ENOBUFS = 105;
-export const ECONNRESET = 104;
-export const EINPROGRESS = 115;
+/** What `errno` says, by the names of man 3 errno. */
+export const errors = {
+  EINTR: 4,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOBUFS: 105,
+  EINPROGRESS: 115,
+} as const;
 
 /** A failed call as an Error with the `code`, `errno` and `syscall` that Node.js gives to such errors. */
 export function callFailed(syscall: string, errno: number): Error {
