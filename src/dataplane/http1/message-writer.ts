@@ -108,7 +108,7 @@ export class MessageWriter implements BodySink {
     this.bytes += bytes.length;
     this.hasProgressed = true;
     const queued = this.#framing === "chunked" ? this.#writeChunk(bytes) : this.#write("", bytes, "");
-    if (queued >= highWater && !this.#isPaused) {
+    if (queued > highWater && !this.#isPaused) {
       this.#isPaused = true;
       this.#stream?.pause();
     }

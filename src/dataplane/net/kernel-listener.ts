@@ -43,7 +43,13 @@ export class KernelListener implements Watched {
   /** Undefined if the host is no address. Throws if it cannot be bound, an Error with the kernel's `code`. */
   static open({ loop, host, port, owner, descriptor }: KernelListenOptions): KernelListener | undefined {
     const bound = descriptor ?? bind(host, port);
-    return bound === undefined ? undefined : new KernelListener(loop, owner, bound);
+    if (bound === undefined) return undefined;
+    try {
+      return new KernelListener(loop, owner, bound);
+    } catch (error) {
+      kernelCalls().calls.close(bound);
+      throw error;
+    }
   }
 
   get descriptor(): number {

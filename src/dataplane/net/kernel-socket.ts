@@ -165,7 +165,7 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.#isReadable = true;
     // What came before a reset is still there to be read, and the error behind it; if nobody reads, the error is what there is.
     if (!this.#isPaused) this.#read();
-    if ((events & failed) !== 0 && this.#isPaused) this.#checkError();
+    if ((events & (failed | hungUp)) !== 0 && (this.#isPaused || this.#hasEnded)) this.#checkError();
   }
 
   goOn(): void {
@@ -175,10 +175,12 @@ export class KernelSocket implements OwnedSocket, Watched {
     if (this.#isReadable && !this.#isPaused) this.#read();
   }
 
+  /** Behind a FIN that was read, reading does not tell of a reset. */
   #checkError(): void {
     if (this.#descriptor < 0) return;
     const errno = this.#kernel.errorOf(this.#descriptor);
     if (errno !== 0) this.#gone(callFailed("read", errno));
+    else if (this.#hasEnded) this.#gone(undefined);
   }
 
   #onConnecting(events: number): void {

@@ -78,6 +78,8 @@ export class SocketAddress {
   }
 
   #parse(host: string, family: Family): Literal | undefined {
+    // A text of C ends there.
+    if (host.includes("\0")) return undefined;
     const bytes = new Uint8Array(fixedMemory(family === ipv4 ? 4 : 16));
     const text = Buffer.from(`${host}\0`, "latin1");
     return this.#calls.inet_pton(family, ptr(text), ptr(bytes)) === 1 ? { family, bytes } : undefined;

@@ -194,7 +194,7 @@ export class Leg implements Receiver, ScannerListener {
     this.activeAt = this.seenAt;
     const other = this.other;
     if (other.closeSent !== undefined) return;
-    if (other.wire.write(bytes) >= highWater && !this.isPaused) this.#pauseReading();
+    if (other.wire.write(bytes) > highWater && !this.isPaused) this.#pauseReading();
   }
 
   onCloseFrame(frame: Uint8Array, code: number, reason: string): void {
