@@ -1,8 +1,12 @@
+import { ptr, read } from "bun:ffi";
 import { expect, test } from "bun:test";
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Epoll, happenings } from "../../src/dataplane/net/epoll.ts";
+import { findBunsEpoll } from "../../src/dataplane/net/find-buns-epoll.ts";
+import { fixedMemory, systemCalls } from "../../src/dataplane/net/system-calls.ts";
 
 // What the data plane relies on and Bun's documentation does not promise. An upgrade of Bun that moves one of these fails here.
 
@@ -129,4 +133,44 @@ test("mapped memory of one file is the same memory", () => {
   expect(two[7]).toBe(42);
   closeSync(file);
   rmSync(folder, { recursive: true });
+});
+
+test("the epoll instance of Bun's event loop can be found, and is readable once Bun has something to do", async () => {
+  const calls = systemCalls();
+  const bunsEpoll = findBunsEpoll(calls);
+  expect(bunsEpoll).toBeNumber();
+  const heard = watch();
+  const client = await connect(heard.port);
+  const epoll = new Epoll(calls);
+  epoll.add({ descriptor: bunsEpoll ?? -1, generation: 0 }, happenings.readable);
+  await Bun.sleep(5);
+  client.write("x");
+  expect(epoll.wait(1000)).toBe(1);
+  expect(epoll.descriptorAt(0)).toBe(bunsEpoll ?? -1);
+  // It stays so until Bun has had its turn.
+  expect(epoll.wait(0)).toBe(1);
+  while (!heard.events.includes("data 1")) await Bun.sleep(1);
+  calls.close(epoll.descriptor);
+  client.destroy();
+  heard.stop();
+});
+
+test("memory of an ArrayBuffer of its own stays where it is, however often JavaScript uses it", async () => {
+  const words = new Int32Array(fixedMemory(16));
+  const before = ptr(words);
+  let sum = 0;
+  const use = (round: number): void => {
+    words[round & 3] = round;
+    sum += words[(round + 1) & 3] as number;
+  };
+  // Compiled by and by, on other threads.
+  for (let round = 0; round < 200; round++) {
+    for (let step = 0; step < 5000; step++) use(step);
+    if (round % 50 === 0) await Bun.sleep(1);
+  }
+  expect(sum).toBeGreaterThan(0);
+  expect(words.buffer.byteLength).toBe(16);
+  expect(ptr(words)).toBe(before);
+  words[2] = 42;
+  expect(read.i32(before, 8)).toBe(42);
 });

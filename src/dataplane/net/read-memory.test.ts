@@ -42,3 +42,13 @@ test("memory that has come back is overwritten where somebody checks", () => {
   memory.giveBack(bytes);
   expect(bytes.every((byte) => byte === 0xdb)).toBe(true);
 });
+
+test("only what was handed out last comes back, and only once", () => {
+  const memory = new ReadMemory(false);
+  const first = memory.take(20_000);
+  const second = memory.take(20_000);
+  expect(memory.giveBack(first)).toBe(false);
+  expect(memory.giveBack(second.subarray(0, 10_000))).toBe(false);
+  expect(memory.giveBack(second)).toBe(true);
+  expect(memory.giveBack(second)).toBe(false);
+});

@@ -8,16 +8,20 @@ const worthCopying = 16_384;
 const mostSpare = 64;
 const poison = 0xdb;
 
+/** A piece of memory, with its address. */
+type Piece = { readonly bytes: Buffer; readonly at: Pointer };
+
 /**
  * Where sockets are read into. A long read is handed out with its memory, which comes back by `giveBack` once its bytes have gone out
  * again, so that it is still in the processor's caches for the next one.
  */
 export class ReadMemory {
-  readonly #spare: ArrayBuffer[] = [];
+  readonly #spare: Piece[] = [];
   readonly #isChecking: boolean;
-  #next = new ArrayBuffer(mostRead);
-  #bytes = Buffer.from(this.#next);
-  #at = ptr(this.#bytes);
+  #next = newPiece();
+  /** What was handed out last with its memory, and that. */
+  #lent: Buffer | undefined;
+  #lentPiece: Piece | undefined;
 
   /** With `isChecking`, memory that comes back is overwritten: whoever still looked at it would see nothing but 0xdb. */
   constructor(isChecking: boolean) {
@@ -26,31 +30,37 @@ export class ReadMemory {
 
   /** Where the next read goes, `mostRead` bytes long. */
   get at(): Pointer {
-    return this.#at;
+    return this.#next.at;
   }
 
   /** The first bytes of what was read. They are the caller's. */
   take(length: number): Buffer {
+    const piece = this.#next;
     if (length < worthCopying) {
       const copy = Buffer.allocUnsafeSlow(length);
-      this.#bytes.copy(copy, 0, 0, length);
+      piece.bytes.copy(copy, 0, 0, length);
       return copy;
     }
-    const taken = this.#bytes.subarray(0, length);
-    this.#next = this.#spare.pop() ?? new ArrayBuffer(mostRead);
-    this.#bytes = Buffer.from(this.#next);
-    this.#at = ptr(this.#bytes);
-    return taken;
+    this.#next = this.#spare.pop() ?? newPiece();
+    this.#lentPiece = piece;
+    this.#lent = piece.bytes.subarray(0, length);
+    return this.#lent;
   }
 
-  /** Takes memory back that nobody will look at any more; false if it is not of this kind. */
+  /** Takes memory back that nobody will look at any more; false if it is not what was handed out last. */
   giveBack(bytes: Uint8Array): boolean {
-    const { buffer } = bytes;
-    if (buffer.byteLength !== mostRead || !(buffer instanceof ArrayBuffer)) return false;
+    const piece = this.#lentPiece;
+    if (bytes !== this.#lent || piece === undefined) return false;
+    this.#lent = this.#lentPiece = undefined;
     if (this.#isChecking) bytes.fill(poison);
-    if (this.#spare.length < mostSpare) this.#spare.push(buffer);
+    if (this.#spare.length < mostSpare) this.#spare.push(piece);
     return true;
   }
+}
+
+function newPiece(): Piece {
+  const bytes = Buffer.from(new ArrayBuffer(mostRead));
+  return { bytes, at: ptr(bytes) };
 }
 
 /** That of this process, which has one thread that reads. */
