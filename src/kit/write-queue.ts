@@ -1,8 +1,11 @@
 /** What is left of a piece of which `taken` bytes are gone; a copy where most of its memory would be kept for nothing. */
 export function remainder(piece: Uint8Array, taken: number): Uint8Array {
-  const rest = piece.subarray(taken);
-  // Measured: 0.6 instead of 0.95 MB for a client that reads nothing. A byte is copied twice at most, however slowly it goes.
-  return rest.byteOffset > rest.length ? new Uint8Array(rest) : rest;
+  return withoutWaste(piece.subarray(taken));
+}
+
+/** Measured: 0.6 instead of 0.95 MB for a client that reads nothing. A byte is copied a few times at most, however slowly it goes. */
+function withoutWaste(piece: Uint8Array): Uint8Array {
+  return piece.buffer.byteLength > 2 * piece.length ? new Uint8Array(piece) : piece;
 }
 
 /** The one thing a queue needs of a socket: take some bytes, say how many. A negative count means it is closed. */
@@ -35,7 +38,7 @@ export class WriteQueue {
     if (piece.length < smallPiece) this.#copy(piece);
     else {
       this.#sealBlock();
-      this.#pieces.push(piece);
+      this.#pieces.push(withoutWaste(piece));
     }
     return this.#bytes;
   }

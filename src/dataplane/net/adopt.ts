@@ -20,7 +20,7 @@ export function adopt(options: AdoptOptions): SocketWire {
   const loop = kernelLoop();
   if (loop !== undefined) {
     const { descriptor } = options;
-    adoption.opened(new KernelSocket({ loop, descriptor, owner: adoption }));
+    adoption.opened(KernelSocket.open({ loop, descriptor, owner: adoption }));
     return adoption.taken();
   }
   const how = { fd: options.descriptor, allowHalfOpen: true, data: adoption, socket: socketEvents };

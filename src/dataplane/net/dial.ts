@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { certificateRefused, connectFailed, connectTimedOut, secureDialFailed } from "../../core/dial-errors.ts";
 import type { GatewayError } from "../../core/errors.ts";
 import { connectTarget, type EndpointSettings, formatAddress } from "../../core/snapshot.ts";
@@ -153,14 +154,24 @@ class Dial extends Timed implements SocketOwner {
   }
 }
 
-/** Bun finds names, and the one of their addresses that answers, and knows Unix sockets; what has come of it goes on without Bun. */
+/**
+ * Bun finds names, and the one of their addresses that answers, and knows Unix sockets; what has come of it goes on without Bun, or with it
+ * if there is no descriptor left for a moment.
+ */
 function withoutBun(socket: OwnedSocket, owner: SocketOwner): OwnedSocket {
   const loop = kernelLoop();
   if (loop === undefined || socket instanceof KernelSocket) return socket;
-  const descriptor = copyDescriptor(socket.fd);
-  socket.data = nobody;
-  socket.close();
-  return new KernelSocket({ loop, descriptor, owner });
+  let descriptor = -1;
+  try {
+    descriptor = copyDescriptor(socket.fd);
+    const own = KernelSocket.open({ loop, descriptor, owner });
+    socket.data = nobody;
+    socket.close();
+    return own;
+  } catch {
+    if (descriptor >= 0) closeSync(descriptor);
+    return socket;
+  }
 }
 
 /** Owns a socket that is somebody else's by now. */

@@ -5,6 +5,7 @@ import { callFailed, fixedMemory, type SystemCalls } from "./system-calls.ts";
 /** Bits of what is waited for, and of what has happened. */
 export const happenings = {
   readable: 1,
+  urgent: 2,
   writable: 4,
   failed: 8,
   /** Both directions are closed. */
@@ -34,15 +35,20 @@ export class Epoll {
   readonly #wish = new Int32Array(fixedMemory(4 * words));
   readonly #wishAt = ptr(this.#wish);
 
-  /** Throws if there are no descriptors left. */
-  constructor(calls: SystemCalls) {
+  private constructor(calls: SystemCalls, descriptor: number) {
     this.#calls = calls;
-    this.#descriptor = calls.epoll_create1(closeOnExec);
-    if (this.#descriptor < 0) throw callFailed("epoll_create1", calls.errno());
+    this.#descriptor = descriptor;
   }
 
-  get descriptor(): number {
-    return this.#descriptor;
+  /** Throws if there are no descriptors left. */
+  static open(calls: SystemCalls): Epoll {
+    const descriptor = calls.epoll_create1(closeOnExec);
+    if (descriptor < 0) throw callFailed("epoll_create1", calls.errno());
+    return new Epoll(calls, descriptor);
+  }
+
+  close(): void {
+    this.#calls.close(this.#descriptor);
   }
 
   /** Throws if the kernel cannot watch it. `wanted` is a set of `happenings`. */
@@ -54,7 +60,7 @@ export class Epoll {
       throw callFailed("epoll_ctl", this.#calls.errno());
   }
 
-  /** Needed only for what stays open elsewhere: the kernel does this by itself when a socket is gone. */
+  /** Needed only for what stays open: the kernel does this by itself when a socket is gone. */
   remove(descriptor: number): void {
     this.#calls.epoll_ctl(this.#descriptor, operations.delete, descriptor, this.#wishAt);
   }

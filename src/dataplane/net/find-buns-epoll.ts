@@ -4,9 +4,9 @@ import type { SystemCalls } from "./system-calls.ts";
 
 /**
  * The epoll instance of Bun's event loop: the one that watches a socket which was given to Bun a moment ago. Other threads of Bun may have
- * theirs. Undefined where /proc does not tell.
+ * theirs. Throws where /proc does not tell.
  */
-export function findBunsEpoll(calls: SystemCalls): number | undefined {
+export function findBunsEpoll(calls: SystemCalls): number {
   const [near, far] = openSocketPair();
   const how = { fd: near, socket: { data() {} } };
   // Bun's types do not know `fd`, which its own node:net uses. What comes of it is told at once.
@@ -15,11 +15,11 @@ export function findBunsEpoll(calls: SystemCalls): number | undefined {
     () => {},
   );
   try {
-    return readdirSync("/proc/self/fd")
+    const found = readdirSync("/proc/self/fd")
       .map(Number)
       .find((descriptor) => watches(descriptor, near));
-  } catch {
-    return undefined;
+    if (found === undefined) throw new Error("the epoll instance of Bun's event loop was not found");
+    return found;
   } finally {
     calls.close(far);
   }

@@ -27,5 +27,10 @@ export function kernelConnect({ loop, host, port, owner }: KernelConnectOptions)
     calls.close(descriptor);
     throw callFailed("connect", errno);
   }
-  return new KernelSocket({ loop, descriptor, owner, isConnecting: true });
+  try {
+    return KernelSocket.open({ loop, descriptor, owner, isConnecting: true });
+  } catch (error) {
+    calls.close(descriptor);
+    throw error;
+  }
 }

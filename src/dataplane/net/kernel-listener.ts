@@ -1,4 +1,5 @@
 import type { PeerAddress } from "../../core/wire.ts";
+import { after } from "../../kit/sleep.ts";
 import { happenings } from "./epoll.ts";
 import { acceptedSocket, kernelCalls, socketOptions, streamSocket } from "./kernel-calls.ts";
 import type { KernelLoop, Watched } from "./kernel-loop.ts";
@@ -31,21 +32,24 @@ export class KernelListener implements Watched {
   readonly #loop: KernelLoop;
   readonly #owner: SocketOwner;
   #descriptor: number;
+  /** Ends the rest, while there is one. */
+  #resting: (() => void) | undefined;
 
   private constructor(loop: KernelLoop, owner: SocketOwner, descriptor: number) {
     this.#loop = loop;
     this.#owner = owner;
     this.#descriptor = descriptor;
     this.port = kernelCalls().addressOf(descriptor, "getsockname")?.port ?? 0;
-    loop.add(this, happenings.readable);
   }
 
   /** Undefined if the host is no address. Throws if it cannot be bound, an Error with the kernel's `code`. */
   static open({ loop, host, port, owner, descriptor }: KernelListenOptions): KernelListener | undefined {
     const bound = descriptor ?? bind(host, port);
     if (bound === undefined) return undefined;
+    const listener = new KernelListener(loop, owner, bound);
     try {
-      return new KernelListener(loop, owner, bound);
+      loop.add(listener, happenings.readable);
+      return listener;
     } catch (error) {
       kernelCalls().calls.close(bound);
       throw error;
@@ -63,7 +67,8 @@ export class KernelListener implements Watched {
   /** Leaves connections open, and those who wait in the queue to others who have the descriptor. */
   stop(): void {
     if (this.#descriptor < 0) return;
-    this.#loop.remove(this, true);
+    this.#resting?.();
+    this.#loop.forget(this);
     kernelCalls().calls.close(this.#descriptor);
     this.#descriptor = -1;
   }
@@ -76,20 +81,24 @@ export class KernelListener implements Watched {
       // Who has reset the connection meanwhile is nobody's, and has no address any more.
       const peer = kernel.addressOf(descriptor, "getpeername");
       if (peer === undefined) kernel.calls.close(descriptor);
-      else this.#opened(descriptor, peer);
+      else if (!this.#opened(descriptor, peer)) return;
     }
   }
 
   goOn(): void {}
 
-  #opened(descriptor: number, peer: PeerAddress): void {
+  /** False if the kernel cannot watch another one, who is sent away then. */
+  #opened(descriptor: number, peer: PeerAddress): boolean {
     let socket: KernelSocket;
     try {
-      socket = new KernelSocket({ loop: this.#loop, descriptor, owner: this.#owner, peer });
+      socket = KernelSocket.open({ loop: this.#loop, descriptor, owner: this.#owner, peer });
     } catch {
-      return this.#rest();
+      kernelCalls().calls.close(descriptor);
+      this.#rest();
+      return false;
     }
     socket.begin();
+    return true;
   }
 
   /** The queue is empty, or its first one has gone; or nobody can be accepted, and asking again at once would be a loop without end. */
@@ -98,10 +107,16 @@ export class KernelListener implements Watched {
   }
 
   #rest(): void {
-    this.#loop.remove(this, true);
-    setTimeout(() => {
-      if (this.#descriptor >= 0) this.#loop.add(this, happenings.readable);
-    }, restMs);
+    if (this.#resting !== undefined) return;
+    this.#loop.forget(this);
+    this.#resting = after(restMs, () => {
+      this.#resting = undefined;
+      try {
+        this.#loop.add(this, happenings.readable);
+      } catch {
+        this.#rest();
+      }
+    });
   }
 }
 

@@ -22,7 +22,10 @@ const nobody: readonly Watched[] = [];
  * A turn ends by sending what was written in it.
  */
 export class KernelLoop {
-  /** How long it may be still before Bun has a turn (ms). Bun's sockets and threads wake it, and timers do not, which are late by this at most. */
+  /**
+   * How long it may be still before Bun has a turn (ms). Bun's sockets and threads wake it; timers, and immediates that were asked for out of a
+   * promise, do not, and are late by this at most.
+   */
   mostStillMs = 1;
   readonly #epoll: Epoll;
   readonly #outbox: Outbox;
@@ -38,17 +41,17 @@ export class KernelLoop {
     this.#outbox = outbox;
   }
 
-  /** Undefined on systems where it cannot work: not Linux, or no /proc. */
+  /** Undefined on systems where it cannot work, which have no epoll or no /proc. */
   static open(): KernelLoop | undefined {
     if (process.platform !== "linux") return undefined;
+    let epoll: Epoll | undefined;
     try {
       const calls = systemCalls();
-      const epoll = new Epoll(calls);
-      const bunsEpoll = findBunsEpoll(calls);
-      if (bunsEpoll === undefined) calls.close(epoll.descriptor);
-      else epoll.add({ descriptor: bunsEpoll, generation: 0 }, happenings.readable);
-      return bunsEpoll === undefined ? undefined : new KernelLoop(epoll);
+      epoll = Epoll.open(calls);
+      epoll.add({ descriptor: findBunsEpoll(calls), generation: 0 }, happenings.readable);
+      return new KernelLoop(epoll);
     } catch {
+      epoll?.close();
       return undefined;
     }
   }
@@ -56,20 +59,25 @@ export class KernelLoop {
   /** Watches it until it is removed, for a set of `happenings`. Throws if the kernel cannot. */
   add(watched: Watched, wanted: number): void {
     const { descriptor } = watched;
-    this.#generation = (this.#generation + 1) | 0;
-    watched.generation = this.#generation;
-    this.#epoll.add(watched, wanted);
+    const generation = (this.#generation + 1) | 0;
+    this.#epoll.add({ descriptor, generation }, wanted);
+    this.#generation = watched.generation = generation;
     this.#watched[descriptor] = watched;
     this.#count++;
     this.#start();
   }
 
-  /** Before its descriptor is closed. `isShared` if somebody else has the same socket, who keeps it. */
-  remove({ descriptor }: Watched, isShared = false): void {
+  /** Before its descriptor is closed, with which the kernel forgets it too. */
+  remove({ descriptor }: Watched): void {
     if (this.#watched[descriptor] === undefined) return;
     this.#watched[descriptor] = undefined;
     this.#count--;
-    if (isShared) this.#epoll.remove(descriptor);
+  }
+
+  /** The same for one that stays open, here or with somebody else who has it. */
+  forget(watched: Watched): void {
+    if (this.#watched[watched.descriptor] !== undefined) this.#epoll.remove(watched.descriptor);
+    this.remove(watched);
   }
 
   /** Calls its `goOn` in the next turn, which does not wait then. */

@@ -3,11 +3,13 @@ import net from "node:net";
 import { fakeOwner, type OwnerNotes } from "../../../test/support/socket-owner-notes.ts";
 import { until } from "../../../test/support/until.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
+import { kernelCalls } from "./kernel-calls.ts";
 import { kernelConnect } from "./kernel-connect.ts";
 import { KernelListener } from "./kernel-listener.ts";
 import type { KernelLoop } from "./kernel-loop.ts";
 import { kernelLoop } from "./kernel-loop.ts";
 import { KernelSocket } from "./kernel-socket.ts";
+import { systemCalls } from "./system-calls.ts";
 
 function loopOfThisProcess(): KernelLoop {
   const loop = kernelLoop();
@@ -31,6 +33,23 @@ async function serving(serve: (socket: net.Socket) => void): Promise<{ port: num
   const server = net.createServer({ allowHalfOpen: true }, serve);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: (server.address() as net.AddressInfo).port, stop: () => server.close() };
+}
+
+/** The descriptor of a socket of node:net, which Bun keeps to itself: the one whose own address is that. */
+function descriptorOf(socket: net.Socket): number {
+  for (let descriptor = 3; descriptor < 1000; descriptor++) {
+    const { port } = kernelCalls().addressOf(descriptor, "getsockname") ?? {};
+    if (port === socket.localPort && kernelCalls().addressOf(descriptor, "getpeername")?.port === socket.remotePort)
+      return descriptor;
+  }
+  throw new Error("no such socket");
+}
+
+/** Resets a connection at once, without a turn of the event loop. */
+async function resetFrom(far: net.Socket): Promise<void> {
+  const descriptor = descriptorOf(far);
+  kernelCalls().lingerForNothing(descriptor);
+  far.resetAndDestroy();
 }
 
 test("bytes, the peer's FIN, an answer behind it, and the end", async () => {
@@ -75,13 +94,58 @@ test("a reset behind a FIN is heard, though nobody writes", async () => {
   stop();
 });
 
-test("a reset is heard while nothing is read", async () => {
+test("a reset is heard by one that pauses, and before it all that came", async () => {
   const { notes, near, far, stop } = await accepted();
   near.pause();
-  far.write("unread");
+  const all = Buffer.alloc(100_000, "x");
+  await new Promise((resolve) => far.write(all, resolve));
   far.resetAndDestroy();
-  await until(() => notes.heard.length === 2);
-  expect(notes.heard).toEqual(["opened", "closed ECONNRESET"]);
+  await until(() => notes.heard.at(-1) === "closed ECONNRESET");
+  expect(notes.bytes).toBe(all.length);
+  stop();
+});
+
+test("a reset behind a FIN that was not read is heard, and all that came", async () => {
+  const { notes, near, far, stop } = await accepted();
+  near.pause();
+  await new Promise((resolve) => far.end(Buffer.alloc(100_000, "x"), () => resolve(undefined)));
+  await Bun.sleep(20);
+  far.resetAndDestroy();
+  near.resume();
+  await until(() => notes.heard.some((what) => what.startsWith("closed")));
+  expect(notes.bytes).toBe(100_000);
+  stop();
+});
+
+test("a reset that a write has heard of first is no orderly end", async () => {
+  const { notes, near, far, stop } = await accepted();
+  near.pause();
+  far.write("half");
+  await Bun.sleep(20);
+  // Both are there before the loop has its next turn.
+  const reset = resetFrom(far);
+  expect(near.write(Buffer.from("x"))).toBe(-1);
+  near.resume();
+  await until(() => notes.heard.some((what) => what.startsWith("closed")));
+  expect(notes.heard.filter((what) => what !== "drained")).toEqual(["opened", "received half", "closed ECONNRESET"]);
+  await reset;
+  stop();
+});
+
+test("what stands behind urgent data is read at once", async () => {
+  const { notes, near, far, stop } = await accepted();
+  const calls = systemCalls();
+  const urgent = 1;
+  const send = (text: string, how: number): void => {
+    const bytes = Buffer.from(text);
+    calls.send(descriptorOf(far), bytes, bytes.length, how);
+  };
+  send("before", 0);
+  send("!", urgent);
+  send("behind", 0);
+  await until(() => notes.bytes === 12);
+  near.end();
+  far.destroy();
   stop();
 });
 
@@ -157,7 +221,7 @@ test("close leaves the connection to whoever else has it", async () => {
   near.close();
   expect(notes.heard).toEqual(["opened", "closed"]);
   const next = fakeOwner();
-  const other = new KernelSocket({ loop, descriptor: copy, owner: next.owner });
+  const other = KernelSocket.open({ loop, descriptor: copy, owner: next.owner });
   far.write("to the next");
   await until(() => next.heard.includes("received to the next"));
   expect(other.write(Buffer.from("from the next"))).toBe(13);

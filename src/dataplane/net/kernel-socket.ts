@@ -11,9 +11,9 @@ import { callFailed, errors } from "./system-calls.ts";
 const noSignal = 0x4000;
 const writeSide = 1;
 
-const { readable, writable, failed, hungUp, peerEnded, edges } = happenings;
-/** Behind what there is to read stands an end. */
-const ends = peerEnded | hungUp | failed;
+const { readable, writable, failed, hungUp, peerEnded, urgent, edges } = happenings;
+/** After these a short read does not mean that there is nothing more: behind it stands an end, or a mark of urgent data. */
+const notable = peerEnded | hungUp | failed | urgent;
 
 /** After so many reads in a row it is somebody else's turn. */
 const mostReads = 4;
@@ -42,9 +42,9 @@ export class KernelSocket implements OwnedSocket, Watched {
   #isPaused = false;
   /** There may be something to read. */
   #isReadable = false;
-  /** The peer's FIN, or a reset, stands behind what there is to read. */
-  #hasFin = false;
-  /** That was read too. */
+  /** Reading goes on until there is nothing. */
+  #readsToTheEnd = false;
+  /** The peer's FIN was read. */
   #hasEnded = false;
   #isShutDown = false;
   /** The kernel did not take all that it was given last. */
@@ -54,21 +54,20 @@ export class KernelSocket implements OwnedSocket, Watched {
   /** What a write has failed with (errno), which the owner shall hear in a turn of its own. */
   #broken = 0;
 
-  /** Throws, and closes the descriptor, if the kernel cannot watch it. */
-  constructor({ loop, descriptor, owner, isConnecting = false, peer }: KernelSocketOptions) {
+  private constructor({ loop, descriptor, owner, isConnecting = false, peer }: KernelSocketOptions) {
     this.data = owner;
     this.#loop = loop;
     this.#descriptor = descriptor;
     this.#isConnecting = isConnecting;
     this.#peer = peer;
-    const { calls } = this.#kernel;
-    this.#kernel.set(descriptor, socketOptions.noDelay, 1);
-    try {
-      loop.add(this, readable | writable | peerEnded | edges);
-    } catch (error) {
-      calls.close(descriptor);
-      throw error;
-    }
+  }
+
+  /** Throws if the kernel cannot watch it; the descriptor is still the caller's then. */
+  static open(options: KernelSocketOptions): KernelSocket {
+    const socket = new KernelSocket(options);
+    options.loop.add(socket, readable | writable | peerEnded | urgent | edges);
+    socket.#kernel.set(options.descriptor, socketOptions.noDelay, 1);
+    return socket;
   }
 
   get descriptor(): number {
@@ -145,7 +144,8 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   /** Leaves the connection to whoever else has it. */
   close(): void {
-    this.#gone(undefined, true);
+    if (this.#descriptor >= 0) this.#loop.forget(this);
+    this.#gone(undefined);
   }
 
   /** It is connected: its owner shall hear of it. */
@@ -159,28 +159,35 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   onEvents(events: number): void {
     if (this.#isConnecting) return this.#onConnecting(events);
+    if ((events & failed) !== 0) return this.#readOut();
     if ((events & writable) !== 0 && this.#isFull) this.#drained();
-    if ((events & (readable | ends)) === 0) return;
-    if ((events & ends) !== 0) this.#hasFin = true;
+    if ((events & (readable | notable)) === 0) return;
+    if ((events & notable) !== 0) this.#readsToTheEnd = true;
     this.#isReadable = true;
-    // What came before a reset is still there to be read, and the error behind it; if nobody reads, the error is what there is.
     if (!this.#isPaused) this.#read();
-    if ((events & (failed | hungUp)) !== 0 && (this.#isPaused || this.#hasEnded)) this.#checkError();
   }
 
   goOn(): void {
     this.#isWaiting = false;
-    if (this.#descriptor < 0) return;
-    if (this.#broken !== 0) return this.#gone(callFailed("write", this.#broken));
+    if (this.#broken !== 0) return this.#readOut();
     if (this.#isReadable && !this.#isPaused) this.#read();
   }
 
-  /** Behind a FIN that was read, reading does not tell of a reset. */
-  #checkError(): void {
+  /** The connection is lost. What came before is still there to be read, also by one that pauses, because there is no later. */
+  #readOut(): void {
+    const { calls } = this.#kernel;
+    let length = 1;
+    while (length > 0) {
+      if (this.#descriptor < 0) return;
+      length = calls.recv(this.#descriptor, readMemory.at, mostRead, 0);
+      if (length > 0) this.#received(readMemory.take(length));
+    }
+    const errno = length < 0 ? calls.errno() : 0;
+    // Reading ends before the error if there was a FIN; or if a write of ours has had the error already, when nobody knows.
+    if (length === 0 && this.#broken === 0) this.#ended();
     if (this.#descriptor < 0) return;
-    const errno = this.#kernel.errorOf(this.#descriptor);
-    if (errno !== 0) this.#gone(callFailed("read", errno));
-    else if (this.#hasEnded) this.#gone(undefined);
+    const why = this.#broken || (errno === errors.EAGAIN ? 0 : errno) || this.#kernel.errorOf(this.#descriptor);
+    this.#gone(callFailed("read", why || errors.ECONNRESET));
   }
 
   #onConnecting(events: number): void {
@@ -188,13 +195,13 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.#isConnecting = false;
     const errno = (events & (failed | hungUp)) === 0 ? 0 : this.#kernel.errorOf(this.#descriptor);
     if (errno !== 0) {
-      this.#letGo(false);
+      this.#letGo();
       this.data.refused(callFailed("connect", errno));
       return;
     }
     // What has come already is read in the next turn: by then whoever waits for the connection has taken it over.
-    this.#isReadable = (events & (readable | ends)) !== 0;
-    this.#hasFin = (events & ends) !== 0;
+    this.#isReadable = (events & (readable | notable)) !== 0;
+    this.#readsToTheEnd = (events & notable) !== 0;
     this.begin();
     if (this.#isReadable) this.#askForTurn();
   }
@@ -214,7 +221,7 @@ export class KernelSocket implements OwnedSocket, Watched {
       if (this.#descriptor < 0 || this.#isPaused) return;
       const length = calls.recv(this.#descriptor, readMemory.at, mostRead, 0);
       if (length <= 0) return this.#readNothing(length);
-      this.#isReadable = length === mostRead || this.#hasFin;
+      this.#isReadable = length === mostRead || this.#readsToTheEnd;
       this.#received(readMemory.take(length));
       if (!this.#isReadable) return;
     }
@@ -241,6 +248,7 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   /** The peer's FIN: if ours was sent before, nothing is left of the connection. */
   #ended(): void {
+    if (this.#broken !== 0) return this.#gone(callFailed("write", this.#broken));
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     if (this.#isShutDown) return this.#gone(undefined);
@@ -261,9 +269,9 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.#loop.again(this);
   }
 
-  #gone(error: Error | undefined, isShared = false): void {
+  #gone(error: Error | undefined): void {
     if (this.#descriptor < 0) return;
-    this.#letGo(isShared);
+    this.#letGo();
     try {
       this.data.closed(error);
     } catch (thrown) {
@@ -271,9 +279,9 @@ export class KernelSocket implements OwnedSocket, Watched {
     }
   }
 
-  #letGo(isShared: boolean): void {
+  #letGo(): void {
     const descriptor = this.#descriptor;
-    this.#loop.remove(this, isShared);
+    this.#loop.remove(this);
     this.#descriptor = -1;
     this.#kernel.calls.close(descriptor);
   }

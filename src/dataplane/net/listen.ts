@@ -231,7 +231,13 @@ class Door implements SocketOwner {
     { proxies, hall }: { readonly proxies: ProxyHall; readonly hall: SecureHall & SecureListening },
   ): void {
     socket.pause();
-    const arrival = new ProxiedArrival(socket, proxies, (source) => {
+    handshakePace.began();
+    const onNothing = (): void => {
+      handshakePace.ended();
+      proxies.onNothing();
+    };
+    const arrival = new ProxiedArrival(socket, { ...proxies, onNothing }, (source) => {
+      handshakePace.ended();
       if (this.#admit(socket, source ?? proxy, { hall, isProxied: true })) socket.resume();
     });
     socket.data = arrival;

@@ -28,7 +28,7 @@ export class Outbox {
 
   /** Sends all that waits. */
   flush(): void {
-    if (this.#waiting.length > 0) this.#sendAll();
+    while (this.#waiting.length > 0) this.#sendAll();
   }
 
   readonly #onTurnOver = (): void => {

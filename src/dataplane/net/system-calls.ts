@@ -51,13 +51,14 @@ export const errors = {
   ENOMEM: 12,
   ENFILE: 23,
   EMFILE: 24,
+  ECONNRESET: 104,
   ENOBUFS: 105,
   EINPROGRESS: 115,
 } as const;
 
 /** A failed call as an Error with the `code`, `errno` and `syscall` that Node.js gives to such errors. */
 export function callFailed(syscall: string, errno: number): Error {
-  const code = getSystemErrorName(-errno);
+  const code = errno === 0 ? "UNKNOWN" : getSystemErrorName(-errno);
   return Object.assign(new Error(`${syscall}: ${code}`), { code, errno: -errno, syscall });
 }
 
