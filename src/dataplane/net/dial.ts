@@ -10,7 +10,7 @@ import { kernelConnect } from "./kernel-connect.ts";
 import { kernelLoop } from "./kernel-loop.ts";
 import { KernelSocket } from "./kernel-socket.ts";
 import type { DialProtocol, SecureDial } from "./secure-dial.ts";
-import { type BunSocket, isBunSocket, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { type BunSocket, bunSocketOf, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to connect, and how connections to it call their peer, if that is made already. */
@@ -88,7 +88,7 @@ class Dial extends Timed implements SocketOwner {
     const isSecure = this.#options.secure !== undefined;
     if (this.#isOver && isSecure) socket.terminate();
     else if (this.#isOver) socket.end();
-    else if (isSecure && isBunSocket(socket)) this.#secure(socket);
+    else if (isSecure) this.#secure(bunSocketOf(socket));
     else this.#connected(socket, undefined);
   }
 

@@ -100,17 +100,13 @@ export class KernelSocket implements OwnedSocket, Watched {
     if (length === 0) return 0;
     const { calls } = this.#kernel;
     const from = offset === 0 ? bytes : ptr(bytes, offset);
-    let taken = calls.send(descriptor, from, length, noSignal);
+    const taken = calls.send(descriptor, from, length, noSignal);
     if (taken === length) return taken;
     this.#isFull = true;
     if (taken >= 0) return taken;
-    let errno = calls.errno();
-    if (errno === errors.EINTR) {
-      taken = calls.send(descriptor, from, length, noSignal);
-      if (taken >= 0) return taken;
-      errno = calls.errno();
-    }
-    if (errno === errors.EAGAIN || errno === errors.EINTR) return 0;
+    // A call that does not wait is never interrupted: there is no other reason to try again.
+    const errno = calls.errno();
+    if (errno === errors.EAGAIN) return 0;
     this.#broken = errno;
     this.#askForTurn();
     return -1;
@@ -240,10 +236,7 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.#isReadable = false;
     if (length === 0) return this.#ended();
     const errno = this.#kernel.calls.errno();
-    if (errno === errors.EAGAIN) return;
-    if (errno !== errors.EINTR) return this.#gone(callFailed("read", errno));
-    this.#isReadable = true;
-    this.#askForTurn();
+    if (errno !== errors.EAGAIN) this.#gone(callFailed("read", errno));
   }
 
   /** The peer's FIN: if ours was sent before, nothing is left of the connection. */

@@ -12,7 +12,7 @@ import { KernelListener } from "./kernel-listener.ts";
 import { kernelLoop } from "./kernel-loop.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
-import { type BunSocket, isBunSocket, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import { type BunSocket, bunSocketOf, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
@@ -188,8 +188,8 @@ class Door implements SocketOwner {
     const peer = new Caller(socket);
     const { proxies } = this.#options;
     if (proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
-    else if (this.#hall === undefined || !isBunSocket(socket)) this.#connect(socket, peer, { isProxied: false });
-    else this.#admit(socket, peer, { hall: this.#hall, isProxied: false });
+    else if (this.#hall === undefined) this.#connect(socket, peer, { isProxied: false });
+    else this.#admit(bunSocketOf(socket), peer, { hall: this.#hall, isProxied: false });
   }
 
   /** True if it may go on at once. The certificates that the port was bound with may have been renewed since. */
@@ -216,8 +216,8 @@ class Door implements SocketOwner {
 
   /** A proxy says first for whom it speaks. */
   #ask(socket: OwnedSocket, proxy: PeerAddress, hall: ProxyHall): void {
-    if (this.#hall !== undefined && isBunSocket(socket))
-      return this.#askBeforeTls(socket, proxy, { proxies: hall, hall: this.#hall });
+    if (this.#hall !== undefined)
+      return this.#askBeforeTls(bunSocketOf(socket), proxy, { proxies: hall, hall: this.#hall });
     socket.data = new ProxiedArrival(socket, hall, (source, rest) => {
       const wire = this.#connect(socket, source ?? proxy, { isProxied: true });
       if (rest.length > 0 && !wire.isClosed) wire.received(rest);

@@ -50,8 +50,13 @@ export type BunSocket = Socket<SocketOwner> & {
   setKeyCert(context: SecureContext): void;
 };
 
-/** True where TLS is possible. */
-export function isBunSocket(socket: OwnedSocket): socket is BunSocket {
+/** A socket as one that may speak TLS. Throws if it cannot, so that nothing meant for TLS ever goes on in the clear. */
+export function bunSocketOf(socket: OwnedSocket): BunSocket {
+  if (isBunSocket(socket)) return socket;
+  throw new Error("only a socket of Bun's speaks TLS");
+}
+
+function isBunSocket(socket: OwnedSocket): socket is BunSocket {
   return "setKeyCert" in socket;
 }
 

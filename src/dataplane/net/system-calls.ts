@@ -46,7 +46,6 @@ export function systemCalls(): SystemCalls {
 // Linux: asm-generic/errno-base.h, errno.h.
 /** What `errno` says, by the names of man 3 errno. */
 export const errors = {
-  EINTR: 4,
   EAGAIN: 11,
   ENOMEM: 12,
   ENFILE: 23,
