@@ -102,14 +102,16 @@ test("sixty clients that read nothing hold nobody else up on the same connection
 test("a stream that is reset is 1014 for its client alone, and a client that vanishes is 1001 for the upstream", async () => {
   await using app = await Http2App.open({ onPeer: echo });
   await using fixture = GatewayFixture.open({ to: [app], upstream: h2 });
-  const [lost, gone, other] = await Promise.all([1, 2, 3].map(() => WsPeer.open(fixture.port)));
-  await until(() => app.peers.length === 3);
+  // One after the other, so that the app's sockets stand in this order.
+  const lost = await WsPeer.open(fixture.port);
+  const gone = await WsPeer.open(fixture.port);
+  const other = await WsPeer.open(fixture.port);
   app.peers[0]?.socket.terminate();
-  expect(await lost?.untilEnd()).toEqual({ code: 1014, reason: "" });
-  gone?.socket.terminate();
+  expect(await lost.untilEnd()).toEqual({ code: 1014, reason: "" });
+  gone.socket.terminate();
   expect(await app.peers[1]?.untilEnd()).toEqual({ code: 1001, reason: "" });
-  other?.send("here");
-  await until(() => other?.messages.length === 1);
+  other.send("here");
+  await until(() => other.messages.length === 1);
 });
 
 test("the subprotocol is the upstream's to choose of those offered, and another one is a bad handshake", async () => {
