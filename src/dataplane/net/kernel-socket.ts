@@ -18,6 +18,26 @@ const notable = peerEnded | hungUp | failed | urgent;
 /** After so many reads in a row it is somebody else's turn. */
 const mostReads = 4;
 
+/** What is true of a socket: one number instead of eight fields, because sessions have two sockets each, and nearly all of them are still. */
+const is = {
+  /** It is not known yet what came of connect(2). */
+  connecting: 1,
+  paused: 2,
+  /** There may be something to read. */
+  readable: 4,
+  /** Reading goes on until there is nothing. */
+  readToTheEnd: 8,
+  /** The peer's FIN was read. */
+  ended: 16,
+  shutDown: 32,
+  /** The kernel did not take all that it was given last. */
+  full: 64,
+  /** Its next turn is asked for. */
+  waiting: 128,
+} as const;
+
+type Fact = (typeof is)[keyof typeof is];
+
 /** How a socket begins. */
 export type KernelSocketOptions = {
   readonly loop: KernelLoop;
@@ -38,19 +58,7 @@ export class KernelSocket implements OwnedSocket, Watched {
   readonly #peer: PeerAddress | undefined;
   /** -1 once it is closed. */
   #descriptor: number;
-  #isConnecting: boolean;
-  #isPaused = false;
-  /** There may be something to read. */
-  #isReadable = false;
-  /** Reading goes on until there is nothing. */
-  #readsToTheEnd = false;
-  /** The peer's FIN was read. */
-  #hasEnded = false;
-  #isShutDown = false;
-  /** The kernel did not take all that it was given last. */
-  #isFull = false;
-  /** Its next turn is asked for. */
-  #isWaiting = false;
+  #facts = 0;
   /** What a write has failed with (errno), which the owner shall hear in a turn of its own. */
   #broken = 0;
 
@@ -58,7 +66,7 @@ export class KernelSocket implements OwnedSocket, Watched {
     this.data = owner;
     this.#loop = loop;
     this.#descriptor = descriptor;
-    this.#isConnecting = isConnecting;
+    if (isConnecting) this.#note(is.connecting);
     this.#peer = peer;
   }
 
@@ -68,6 +76,18 @@ export class KernelSocket implements OwnedSocket, Watched {
     options.loop.add(socket, readable | writable | peerEnded | urgent | edges);
     socket.#kernel.set(options.descriptor, socketOptions.noDelay, 1);
     return socket;
+  }
+
+  #is(fact: Fact): boolean {
+    return (this.#facts & fact) !== 0;
+  }
+
+  #note(fact: Fact): void {
+    this.#facts |= fact;
+  }
+
+  #forget(fact: Fact): void {
+    this.#facts &= ~fact;
   }
 
   get descriptor(): number {
@@ -102,7 +122,7 @@ export class KernelSocket implements OwnedSocket, Watched {
     const from = offset === 0 ? bytes : ptr(bytes, offset);
     const taken = calls.send(descriptor, from, length, noSignal);
     if (taken === length) return taken;
-    this.#isFull = true;
+    this.#note(is.full);
     if (taken >= 0) return taken;
     // A call that does not wait is never interrupted: there is no other reason to try again.
     const errno = calls.errno();
@@ -113,18 +133,18 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   pause(): void {
-    this.#isPaused = true;
+    this.#note(is.paused);
   }
 
   resume(): void {
-    this.#isPaused = false;
-    if (this.#isReadable) this.#askForTurn();
+    this.#forget(is.paused);
+    if (this.#is(is.readable)) this.#askForTurn();
   }
 
   shutdown(): void {
-    if (this.#descriptor < 0 || this.#isShutDown) return;
-    this.#isShutDown = true;
-    if (this.#hasEnded) this.#gone(undefined);
+    if (this.#descriptor < 0 || this.#is(is.shutDown)) return;
+    this.#note(is.shutDown);
+    if (this.#is(is.ended)) this.#gone(undefined);
     else this.#kernel.calls.shutdown(this.#descriptor, writeSide);
   }
 
@@ -154,19 +174,19 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   onEvents(events: number): void {
-    if (this.#isConnecting) return this.#onConnecting(events);
+    if (this.#is(is.connecting)) return this.#onConnecting(events);
     if ((events & failed) !== 0) return this.#readOut();
-    if ((events & writable) !== 0 && this.#isFull) this.#drained();
+    if ((events & writable) !== 0 && this.#is(is.full)) this.#drained();
     if ((events & (readable | notable)) === 0) return;
-    if ((events & notable) !== 0) this.#readsToTheEnd = true;
-    this.#isReadable = true;
-    if (!this.#isPaused) this.#read();
+    if ((events & notable) !== 0) this.#note(is.readToTheEnd);
+    this.#note(is.readable);
+    if (!this.#is(is.paused)) this.#read();
   }
 
   goOn(): void {
-    this.#isWaiting = false;
+    this.#forget(is.waiting);
     if (this.#broken !== 0) return this.#readOut();
-    if (this.#isReadable && !this.#isPaused) this.#read();
+    if (this.#is(is.readable) && !this.#is(is.paused)) this.#read();
   }
 
   /** The connection is lost. What came before is still there to be read, also by one that pauses, because there is no later. */
@@ -188,7 +208,7 @@ export class KernelSocket implements OwnedSocket, Watched {
 
   #onConnecting(events: number): void {
     if ((events & (writable | failed | hungUp)) === 0) return;
-    this.#isConnecting = false;
+    this.#forget(is.connecting);
     const errno = (events & (failed | hungUp)) === 0 ? 0 : this.#kernel.errorOf(this.#descriptor);
     if (errno !== 0) {
       this.#letGo();
@@ -196,14 +216,14 @@ export class KernelSocket implements OwnedSocket, Watched {
       return;
     }
     // What has come already is read in the next turn: by then whoever waits for the connection has taken it over.
-    this.#isReadable = (events & (readable | notable)) !== 0;
-    this.#readsToTheEnd = (events & notable) !== 0;
+    if ((events & (readable | notable)) !== 0) this.#note(is.readable);
+    if ((events & notable) !== 0) this.#note(is.readToTheEnd);
     this.begin();
-    if (this.#isReadable) this.#askForTurn();
+    if (this.#is(is.readable)) this.#askForTurn();
   }
 
   #drained(): void {
-    this.#isFull = false;
+    this.#forget(is.full);
     try {
       this.data.drained();
     } catch (thrown) {
@@ -214,12 +234,12 @@ export class KernelSocket implements OwnedSocket, Watched {
   #read(): void {
     const { calls } = this.#kernel;
     for (let reads = 0; reads < mostReads; reads++) {
-      if (this.#descriptor < 0 || this.#isPaused) return;
+      if (this.#descriptor < 0 || this.#is(is.paused)) return;
       const length = calls.recv(this.#descriptor, readMemory.at, mostRead, 0);
       if (length <= 0) return this.#readNothing(length);
-      this.#isReadable = length === mostRead || this.#readsToTheEnd;
+      if (length < mostRead && !this.#is(is.readToTheEnd)) this.#forget(is.readable);
       this.#received(readMemory.take(length));
-      if (!this.#isReadable) return;
+      if (!this.#is(is.readable)) return;
     }
     this.#askForTurn();
   }
@@ -233,7 +253,7 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   #readNothing(length: number): void {
-    this.#isReadable = false;
+    this.#forget(is.readable);
     if (length === 0) return this.#ended();
     const errno = this.#kernel.calls.errno();
     if (errno !== errors.EAGAIN) this.#gone(callFailed("read", errno));
@@ -242,9 +262,9 @@ export class KernelSocket implements OwnedSocket, Watched {
   /** The peer's FIN: if ours was sent before, nothing is left of the connection. */
   #ended(): void {
     if (this.#broken !== 0) return this.#gone(callFailed("write", this.#broken));
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    if (this.#isShutDown) return this.#gone(undefined);
+    if (this.#is(is.ended)) return;
+    this.#note(is.ended);
+    if (this.#is(is.shutDown)) return this.#gone(undefined);
     try {
       this.data.ended();
     } catch (thrown) {
@@ -257,8 +277,8 @@ export class KernelSocket implements OwnedSocket, Watched {
   }
 
   #askForTurn(): void {
-    if (this.#isWaiting || this.#descriptor < 0) return;
-    this.#isWaiting = true;
+    if (this.#is(is.waiting) || this.#descriptor < 0) return;
+    this.#note(is.waiting);
     this.#loop.again(this);
   }
 

@@ -82,11 +82,9 @@ export class SecureArrival implements SocketOwner {
     const isMissing = mode === "required" && certificate === undefined;
     if (isMissing || (certificate !== undefined && error !== null)) return this.#fail({ kind: "certificate", cause });
     this.#finish();
-    this.#hall.onSecured(this.#socket, this.#peer, {
-      serverName: normalName(this.#socket.getServername()),
-      protocol: this.#socket.alpnProtocol || undefined,
-      clientCertificate: certificate,
-    });
+    const serverName = normalName(this.#socket.getServername());
+    const security = securityOf(serverName, this.#socket.alpnProtocol || undefined, certificate);
+    this.#hall.onSecured(this.#socket, this.#peer, security);
   }
 
   closed(error: Error | undefined): void {
@@ -132,6 +130,20 @@ export class SecureArrival implements SocketOwner {
     handshakePace.ended();
     this.#hall.wheel.disarm(this.#timer);
   }
+}
+
+let lastSecurity: WireSecurity | undefined;
+
+/** The same object for those who come one after the other with the same: it is kept for as long as their connections are. */
+function securityOf(
+  serverName: string | undefined,
+  protocol: string | undefined,
+  clientCertificate: Uint8Array | undefined,
+): WireSecurity {
+  if (clientCertificate !== undefined) return { serverName, protocol, clientCertificate };
+  if (lastSecurity?.serverName !== serverName || lastSecurity?.protocol !== protocol) lastSecurity = undefined;
+  lastSecurity ??= { serverName, protocol, clientCertificate };
+  return lastSecurity;
 }
 
 function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {

@@ -55,9 +55,9 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   #unsent: Uint8Array | undefined;
   #before = "";
   #after = "";
-  #isEnding = false;
+  /** While it is `ending` our FIN follows what is queued, or has gone. */
+  #stage: "open" | "ending" | "closed" = "open";
   #hasPeerEnded = false;
-  #isClosed = false;
   /** Hears what happens while the wire is frozen. */
   #parking: Parking | undefined;
 
@@ -82,7 +82,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     const state = {
       peer: this.peer,
       queued: this.#queue?.content.toString("base64") ?? "",
-      isEnding: this.#isEnding,
+      isEnding: this.#stage === "ending",
       hasPeerEnded: this.#hasPeerEnded,
     };
     return { state, descriptor: this.#socket.fd };
@@ -95,13 +95,13 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     if (!isPaused) this.resume();
     parking?.release(receiver);
     if (this.queued > 0) this.drained();
-    else if (this.#isEnding && !this.#isClosed) this.#sendEnd();
+    else if (this.#stage === "ending") this.#sendEnd();
   }
 
   letGo(): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.receiver = silentReceiver;
-    this.#isClosed = true;
+    this.#stage = "closed";
     this.#queue = undefined;
     // Neither end() nor shutdown(), whose FIN would end the connection for everybody who has it.
     this.#socket.close();
@@ -109,7 +109,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   #restore(state: WireState): void {
     this.receiver = this.#parking = new Parking();
-    this.#isEnding = state.isEnding;
+    if (state.isEnding) this.#stage = "ending";
     this.#hasPeerEnded = state.hasPeerEnded;
     if (state.queued === "") return;
     this.#queue = new WriteQueue();
@@ -123,18 +123,18 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#stage === "closed";
   }
 
   write(bytes: Uint8Array): number {
-    if (this.#isClosed || this.#isEnding) return this.queued;
+    if (this.#stage !== "open") return this.queued;
     if (this.#mayWait(bytes.length)) return this.#wait(bytes);
     this.send();
     return this.#write(bytes);
   }
 
   writeFramed(before: string, bytes: Uint8Array = noBytes, after = ""): number {
-    if (this.#isClosed || this.#isEnding) return this.queued;
+    if (this.#stage !== "open") return this.queued;
     if (this.#mayWait(before.length + bytes.length + after.length)) {
       this.#before = before;
       this.#after = after;
@@ -184,21 +184,21 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   }
 
   pause(): void {
-    if (!this.#isClosed) this.#socket.pause();
+    if (!this.isClosed) this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#isClosed) this.#socket.resume();
+    if (!this.isClosed) this.#socket.resume();
   }
 
   end(): void {
-    if (this.#isClosed || this.#isEnding) return;
-    this.#isEnding = true;
+    if (this.#stage !== "open") return;
+    this.#stage = "ending";
     if (this.queued === 0) this.#sendEnd();
   }
 
   destroy(): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.receiver = silentReceiver;
     this.send();
     this.#finish(undefined);
@@ -219,22 +219,22 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   drained(): void {
     const queue = this.#queue;
-    if (this.#isClosed || queue === undefined || queue.bytes === 0 || this.#parking !== undefined) return;
+    if (this.isClosed || queue === undefined || queue.bytes === 0 || this.#parking !== undefined) return;
     const before = queue.bytes;
     queue.flush(this.#socket);
     if (queue.bytes === before) return;
     if (queue.bytes === 0) {
       this.#queue = undefined;
-      if (this.#isEnding) this.#sendEnd();
+      if (this.#stage === "ending") this.#sendEnd();
     }
-    if (!this.#isClosed) this.receiver.onWritable();
+    if (!this.isClosed) this.receiver.onWritable();
   }
 
   ended(): void {
     // One that was adopted finds the FIN again that its process before had found.
     if (this.#hasPeerEnded) return;
     this.#hasPeerEnded = true;
-    if (!this.#isClosed) this.receiver.onEnd();
+    if (!this.isClosed) this.receiver.onEnd();
   }
 
   /** Only this wire pays for a fault of its receiver. */
@@ -276,8 +276,8 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   }
 
   #finish(error: Error | undefined): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.#stage = "closed";
     this.#queue = this.#unsent = undefined;
     this.#before = this.#after = "";
     this.receiver.onClose(error);

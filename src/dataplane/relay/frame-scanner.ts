@@ -19,21 +19,25 @@ export interface ScannerListener {
 /** What is wrong with a frame, and the Close code that says so (RFC 6455 §7.4.1). */
 export type Violation = { readonly code: 1002 | 1007 | 1009; readonly says: string };
 
-/** Which frames are legal here. */
-export type ScannerOptions = {
+/** Which frames are legal here. Scanners share one of these, because there are two for every session. */
+export type FrameRules = {
   /** True for what a client sends (RFC 6455 §5.1). */
   readonly isMasked: boolean;
   /** True if an extension was negotiated, which may then use the reserved bits. */
   readonly mayUseReservedBits: boolean;
 };
 
+// What stands in the place of the bytes to come, once nothing is scanned any more.
+const closed = -1;
+const violated = -2;
+// What #header says instead of where to go on: the rest is not scanned; or, below it, the frame was taken out of the stream.
+const nothingMore = -1;
+
 /**
  * Reads frame headers as bytes go by. It holds back nothing but a header or a control frame that is not complete yet
  * (at most 131 bytes), so that frames of the gateway's own can be put in wherever `isAtBoundary`.
  */
 export class FrameScanner implements Traffic {
-  messages = 0;
-  frames = 0;
   bytes = 0;
   text = 0;
   binary = 0;
@@ -41,23 +45,31 @@ export class FrameScanner implements Traffic {
   pings = 0;
   pongs = 0;
   readonly #listener: ScannerListener;
-  readonly #isMasked: boolean;
-  readonly #mayUseReservedBits: boolean;
-  /** Payload bytes of the current data frame that are still to come. */
+  readonly rules: FrameRules;
+  /** Payload bytes of the current data frame that are still to come; `closed` or `violated` at the end. */
   #remaining = 0;
   /** Inside a message of several frames. */
   #isFragmented = false;
-  #isOver = false;
   #isInterrupted = false;
   /** The beginning of a header or control frame that was not complete. */
   #held: Uint8Array | undefined;
-  /** Set when the frame just read was taken out of the stream. */
-  #wasTakenOut = false;
 
-  constructor(listener: ScannerListener, options: ScannerOptions) {
+  constructor(listener: ScannerListener, rules: FrameRules) {
     this.#listener = listener;
-    this.#isMasked = options.isMasked;
-    this.#mayUseReservedBits = options.mayUseReservedBits;
+    this.rules = rules;
+  }
+
+  /** Whole messages; one begins with a text or a binary frame. */
+  get messages(): number {
+    return this.text + this.binary - (this.#isFragmented ? 1 : 0);
+  }
+
+  get frames(): number {
+    return this.#framesBeforeClose + (this.#remaining === closed ? 1 : 0);
+  }
+
+  get #framesBeforeClose(): number {
+    return this.text + this.binary + this.continuations + this.pings + this.pongs;
   }
 
   /** Where it stands. */
@@ -65,9 +77,9 @@ export class FrameScanner implements Traffic {
     const { messages, frames, bytes, text, binary, continuations, pings, pongs } = this;
     return {
       ...{ messages, frames, bytes, text, binary, continuations, pings, pongs },
-      remaining: this.#remaining,
+      remaining: Math.max(0, this.#remaining),
       isFragmented: this.#isFragmented,
-      isOver: this.#isOver,
+      isOver: this.isOver,
       isInterrupted: this.#isInterrupted,
       held: Buffer.from(this.#held ?? []).toString("base64"),
     };
@@ -75,23 +87,27 @@ export class FrameScanner implements Traffic {
 
   /** Goes on where another one stood. */
   restore(state: ScannerState): void {
-    const { remaining, isFragmented, isOver, isInterrupted, held, ...traffic } = state;
-    Object.assign(this, traffic);
-    this.#remaining = remaining;
-    this.#isFragmented = isFragmented;
-    this.#isOver = isOver;
-    this.#isInterrupted = isInterrupted;
-    this.#held = held === "" ? undefined : Buffer.from(held, "base64");
+    this.bytes = state.bytes;
+    this.text = state.text;
+    this.binary = state.binary;
+    this.continuations = state.continuations;
+    this.pings = state.pings;
+    this.pongs = state.pongs;
+    const over = state.frames > this.#framesBeforeClose ? closed : violated;
+    this.#remaining = state.isOver ? over : state.remaining;
+    this.#isFragmented = state.isFragmented;
+    this.#isInterrupted = state.isInterrupted;
+    this.#held = state.held === "" ? undefined : Buffer.from(state.held, "base64");
   }
 
   /** True if everything passed on so far ends with a whole frame. */
   get isAtBoundary(): boolean {
-    return this.#remaining === 0;
+    return this.#remaining <= 0;
   }
 
   /** True if everything passed on so far ends with a whole message. */
   get isBetweenMessages(): boolean {
-    return this.#remaining === 0 && !this.#isFragmented;
+    return this.isAtBoundary && !this.#isFragmented;
   }
 
   /** Forgets the beginning of a frame whose rest will never come. */
@@ -101,7 +117,7 @@ export class FrameScanner implements Traffic {
 
   /** True after a Close frame or a violation. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#remaining < 0;
   }
 
   /** Asks for one `onBoundary`, at the end of the frame that is going by. */
@@ -110,7 +126,7 @@ export class FrameScanner implements Traffic {
   }
 
   scan(chunk: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     let bytes = chunk;
     if (this.#held !== undefined) {
       bytes = Buffer.concat([this.#held, chunk]);
@@ -132,21 +148,18 @@ export class FrameScanner implements Traffic {
         from = at;
         this.#isInterrupted = false;
         this.#listener.onBoundary();
-        if (this.#isOver) return;
+        if (this.isOver) return;
         continue;
       }
       const next = this.#header(bytes, at, from);
-      if (next < 0) return;
+      if (next === nothingMore) return;
       if (next === at) {
         this.#pass(bytes, from, at);
         this.#held = new Uint8Array(bytes.subarray(at));
         return;
       }
-      if (this.#wasTakenOut) {
-        from = next;
-        this.#wasTakenOut = false;
-      }
-      at = next;
+      if (next > 0) at = next;
+      else from = at = -next;
     }
     this.#pass(bytes, from, end);
     if (this.#isInterrupted && this.#remaining === 0) {
@@ -160,7 +173,10 @@ export class FrameScanner implements Traffic {
     this.#listener.onPass(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
   }
 
-  /** Reads the header at `at` and returns where to go on: past it, `at` itself if more bytes are needed, -1 if all is over. */
+  /**
+   * Reads the header at `at` and returns where to go on: past it; `at` itself if more bytes are needed; `nothingMore`; or, negative, past
+   * a whole frame that was taken out (which is longer than one byte).
+   */
   #header(bytes: Uint8Array, at: number, from: number): number {
     const available = bytes.length - at;
     if (available < 2) return at;
@@ -170,7 +186,7 @@ export class FrameScanner implements Traffic {
     if (problem !== undefined) return this.#violate(bytes, from, at, problem);
     const shortLength = second & 0x7f;
     const lengthBytes = shortLength < 126 ? 0 : shortLength === 126 ? 2 : 8;
-    const headerLength = 2 + lengthBytes + (this.#isMasked ? 4 : 0);
+    const headerLength = 2 + lengthBytes + (this.rules.isMasked ? 4 : 0);
     if ((first & 0x0f) >= 8) return this.#control(bytes, at, from, headerLength + shortLength);
     if (available < headerLength) return at;
     const length = lengthBytes === 0 ? shortLength : longLength(bytes, at + 2, lengthBytes);
@@ -181,11 +197,11 @@ export class FrameScanner implements Traffic {
   }
 
   #checkFirstBytes(first: number, second: number): Violation | undefined {
-    if ((first & 0x70) !== 0 && !this.#mayUseReservedBits)
+    if ((first & 0x70) !== 0 && !this.rules.mayUseReservedBits)
       return violation("a reserved bit is set without an extension");
-    if (second >= 0x80 !== this.#isMasked) {
+    if (second >= 0x80 !== this.rules.isMasked) {
       return violation(
-        this.#isMasked ? "a frame from the client is not masked" : "a frame from the upstream is masked",
+        this.rules.isMasked ? "a frame from the client is not masked" : "a frame from the upstream is masked",
       );
     }
     const code = first & 0x0f;
@@ -206,10 +222,7 @@ export class FrameScanner implements Traffic {
     if (code === opcode.text) this.text++;
     else if (code === opcode.binary) this.binary++;
     else this.continuations++;
-    const isFinal = first >= 0x80;
-    if (isFinal) this.messages++;
-    this.#isFragmented = !isFinal;
-    this.frames++;
+    this.#isFragmented = first < 0x80;
     this.bytes += length;
   }
 
@@ -217,18 +230,15 @@ export class FrameScanner implements Traffic {
     if (bytes.length - at < length) return at;
     const code = (bytes[at] as number) & 0x0f;
     if (code === opcode.ping) {
-      this.frames++;
       this.pings++;
       return at + length;
     }
     const frame = at === 0 && length === bytes.length ? bytes : bytes.subarray(at, at + length);
     if (code === opcode.close) return this.#close(bytes, at, from, frame);
-    this.frames++;
     this.pongs++;
     if (this.#listener.onPong(this.#payload(frame))) return at + length;
     this.#pass(bytes, from, at);
-    this.#wasTakenOut = true;
-    return at + length;
+    return -(at + length);
   }
 
   #close(bytes: Uint8Array, at: number, from: number, frame: Uint8Array): number {
@@ -242,33 +252,32 @@ export class FrameScanner implements Traffic {
     if (reason === undefined)
       return this.#violate(bytes, from, at, { code: 1007, says: "a close reason is not UTF-8" });
     this.#pass(bytes, from, at);
-    this.frames++;
-    this.#isOver = true;
+    this.#remaining = closed;
     this.#listener.onCloseFrame(frame, code, reason);
-    return -1;
+    return nothingMore;
   }
 
   /** 1005 if there is none, -1 if there is half of one. */
   #closeCode(frame: Uint8Array, length: number): number {
     if (length < 2) return length === 0 ? 1005 : -1;
-    if (!this.#isMasked) return ((frame[2] as number) << 8) | (frame[3] as number);
+    if (!this.rules.isMasked) return ((frame[2] as number) << 8) | (frame[3] as number);
     return (((frame[6] as number) ^ (frame[2] as number)) << 8) | ((frame[7] as number) ^ (frame[3] as number));
   }
 
   /** The unmasked payload of a whole control frame. */
   #payload(frame: Uint8Array): Uint8Array {
-    if (!this.#isMasked) return frame.subarray(2);
+    if (!this.rules.isMasked) return frame.subarray(2);
     // A copy, because Buffer.slice is only a view of what is passed on.
     const payload = new Uint8Array(frame.subarray(6));
     for (let at = 0; at < payload.length; at++) payload[at] = (payload[at] as number) ^ (frame[2 + (at & 3)] as number);
     return payload;
   }
 
-  #violate(bytes: Uint8Array, from: number, at: number, problem: Violation): -1 {
+  #violate(bytes: Uint8Array, from: number, at: number, problem: Violation): number {
     this.#pass(bytes, from, at);
-    this.#isOver = true;
+    this.#remaining = violated;
     this.#listener.onViolation(problem);
-    return -1;
+    return nothingMore;
   }
 }
 

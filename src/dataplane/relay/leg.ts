@@ -1,7 +1,7 @@
 import type { LegState } from "../../core/handover.ts";
 import type { Receiver, Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
-import { FrameScanner, type ScannerListener, type Violation } from "./frame-scanner.ts";
+import { type FrameRules, FrameScanner, type ScannerListener, type Violation } from "./frame-scanner.ts";
 import { closePayload, controlFrame, opcode } from "./frames.ts";
 
 /** Reading from one side stops when this much waits for the other, and goes on below the low mark (bytes). */
@@ -10,6 +10,7 @@ const lowWater = 65_536;
 
 /** What happens on a leg and concerns the whole session. */
 export interface LegOwner {
+  readonly wheel: TimerWheel;
   onCloseReceived(leg: Leg, frame: Uint8Array): void;
   onViolation(leg: Leg, violation: Violation): void;
   /** The peer ended its direction. */
@@ -29,10 +30,26 @@ export type LegOptions = {
   readonly side: "client" | "upstream";
   readonly wire: Wire;
   readonly owner: LegOwner;
-  readonly wheel: TimerWheel;
   readonly mayUseReservedBits: boolean;
   /** Given if it goes on where one in another process has stopped. */
   readonly state?: LegState | undefined;
+};
+
+const plain = { client: rulesFor(true, false), upstream: rulesFor(false, false) };
+const extended = { client: rulesFor(true, true), upstream: rulesFor(false, true) };
+
+function rulesFor(isMasked: boolean, mayUseReservedBits: boolean): FrameRules {
+  return { isMasked, mayUseReservedBits };
+}
+
+/** How far the closing handshake is on one leg. */
+type Goodbye = {
+  /** Codes of the Close frames from and to the peer; 1005 for one without a code. */
+  received: number | undefined;
+  reason: string;
+  sent: number | undefined;
+  /** A Close that waits for a frame boundary. */
+  pending: { readonly frame: Uint8Array; readonly code: number } | undefined;
 };
 
 /** One side of a session: it reads what its peer sends and passes it to the other leg, and sends its peer what the gateway has to say. */
@@ -47,24 +64,18 @@ export class Leg implements Receiver, ScannerListener {
   /** When a ping of ours was last sent, and how long the last answered one took (ms). */
   pingedAt = 0;
   roundTripMs: number | undefined;
-  /** Codes of the Close frames from and to the peer; 1005 for one without a code. */
-  closeReceived: number | undefined;
-  closeReason = "";
-  closeSent: number | undefined;
   /** No answer is expected any more: it broke the protocol, or could not be sent a Close. */
   isWrittenOff = false;
   /** The peer's FIN has come. */
   isEnded = false;
   isGone = false;
-  /** Reading is stopped because the other side is slow; total time so far (ms). */
-  isPaused = false;
+  /** How long reading was stopped so far (ms). */
   pausedMs = 0;
   readonly #owner: LegOwner;
-  readonly #wheel: TimerWheel;
   #other: Leg | undefined;
-  #pausedAt = 0;
-  #pendingClose: Uint8Array | undefined;
-  #pendingCode = 0;
+  #pausedAt: number | undefined;
+  /** There is none while nobody closes, which is nearly always. */
+  #goodbye: Goodbye | undefined;
   #isPingPending = false;
   #pingNumber = 0;
 
@@ -72,10 +83,8 @@ export class Leg implements Receiver, ScannerListener {
     this.side = options.side;
     this.wire = options.wire;
     this.#owner = options.owner;
-    this.#wheel = options.wheel;
-    this.seenAt = this.activeAt = this.tookAt = options.wheel.now;
-    const isMasked = options.side === "client";
-    this.scanner = new FrameScanner(this, { isMasked, mayUseReservedBits: options.mayUseReservedBits });
+    this.seenAt = this.activeAt = this.tookAt = options.owner.wheel.now;
+    this.scanner = new FrameScanner(this, (options.mayUseReservedBits ? extended : plain)[options.side]);
     if (options.state !== undefined) this.#restore(options.state);
   }
 
@@ -87,6 +96,26 @@ export class Leg implements Receiver, ScannerListener {
   get other(): Leg {
     if (this.#other === undefined) throw new Error("a leg was used before it was joined");
     return this.#other;
+  }
+
+  /** Reading is stopped because the other side is slow. */
+  get isPaused(): boolean {
+    return this.#pausedAt !== undefined;
+  }
+
+  /** Code of the Close that came; 1005 for one without a code. */
+  get closeReceived(): number | undefined {
+    return this.#goodbye?.received;
+  }
+
+  /** What stood in the Close that came. */
+  get closeReason(): string {
+    return this.#goodbye?.reason ?? "";
+  }
+
+  /** Code of the Close that was sent. */
+  get closeSent(): number | undefined {
+    return this.#goodbye?.sent;
   }
 
   /** True once both Close frames have passed here, or will never. */
@@ -101,11 +130,11 @@ export class Leg implements Receiver, ScannerListener {
 
   /** Stops, and says where it stands; the descriptor of its wire, if it has one, is added to `descriptors`. */
   freeze(descriptors: number[]): LegState {
-    const now = this.#wheel.clock();
+    const now = this.#owner.wheel.clock();
     const frozen = this.isGone ? undefined : this.wire.movable?.freeze();
     if (frozen !== undefined) descriptors.push(frozen.descriptor);
     const { roundTripMs, closeReceived, closeSent } = this;
-    const frame = this.#pendingClose;
+    const pending = this.#goodbye?.pending;
     return {
       ...(frozen === undefined ? {} : { wire: frozen.state }),
       scanner: this.scanner.state,
@@ -113,7 +142,7 @@ export class Leg implements Receiver, ScannerListener {
       activeAgo: now - this.activeAt,
       tookAgo: now - this.tookAt,
       pingedAgo: now - this.pingedAt,
-      pausedAgo: now - this.#pausedAt,
+      pausedAgo: now - (this.#pausedAt ?? now),
       pausedMs: this.pausedMs,
       isPaused: this.isPaused,
       isEnded: this.isEnded,
@@ -122,9 +151,9 @@ export class Leg implements Receiver, ScannerListener {
       ...(closeReceived === undefined ? {} : { closeReceived }),
       closeReason: this.closeReason,
       ...(closeSent === undefined ? {} : { closeSent }),
-      ...(frame === undefined
+      ...(pending === undefined
         ? {}
-        : { pendingClose: { frame: Buffer.from(frame).toString("base64"), code: this.#pendingCode } }),
+        : { pendingClose: { frame: Buffer.from(pending.frame).toString("base64"), code: pending.code } }),
       isPingPending: this.#isPingPending,
       pingNumber: this.#pingNumber,
     };
@@ -140,32 +169,40 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   #restore(state: LegState): void {
-    const now = this.#wheel.clock();
+    const now = this.#owner.wheel.clock();
     this.scanner.restore(state.scanner);
     this.seenAt = now - state.seenAgo;
     this.activeAt = now - state.activeAgo;
     this.tookAt = now - state.tookAgo;
     this.pingedAt = now - state.pingedAgo;
-    this.#pausedAt = now - state.pausedAgo;
+    if (state.isPaused) this.#pausedAt = now - state.pausedAgo;
     this.pausedMs = state.pausedMs;
-    this.isPaused = state.isPaused;
     this.isEnded = state.isEnded;
     this.isGone = state.wire === undefined;
     this.isWrittenOff = state.isWrittenOff;
     this.roundTripMs = state.roundTripMs;
-    this.closeReceived = state.closeReceived;
-    this.closeReason = state.closeReason;
-    this.closeSent = state.closeSent;
-    if (state.pendingClose !== undefined) {
-      this.#pendingClose = Buffer.from(state.pendingClose.frame, "base64");
-      this.#pendingCode = state.pendingClose.code;
-    }
+    this.#restoreGoodbye(state);
     this.#isPingPending = state.isPingPending;
     this.#pingNumber = state.pingNumber;
   }
 
+  #restoreGoodbye({ closeReceived, closeReason, closeSent, pendingClose }: LegState): void {
+    if (closeReceived === undefined && closeSent === undefined && pendingClose === undefined) return;
+    const goodbye = this.#sayGoodbye();
+    goodbye.received = closeReceived;
+    goodbye.reason = closeReason;
+    goodbye.sent = closeSent;
+    if (pendingClose === undefined) return;
+    goodbye.pending = { frame: Buffer.from(pendingClose.frame, "base64"), code: pendingClose.code };
+  }
+
+  #sayGoodbye(): Goodbye {
+    this.#goodbye ??= { received: undefined, reason: "", sent: undefined, pending: undefined };
+    return this.#goodbye;
+  }
+
   onBytes(bytes: Uint8Array): void {
-    this.seenAt = this.#wheel.now;
+    this.seenAt = this.#owner.wheel.now;
     try {
       this.scanner.scan(bytes);
     } catch (error) {
@@ -174,7 +211,7 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   onWritable(): void {
-    this.tookAt = this.#wheel.now;
+    this.tookAt = this.#owner.wheel.now;
     if (this.wire.queued <= lowWater) this.other.resumeReading();
   }
 
@@ -198,14 +235,15 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   onCloseFrame(frame: Uint8Array, code: number, reason: string): void {
-    this.closeReceived = code;
-    this.closeReason = reason;
+    const goodbye = this.#sayGoodbye();
+    goodbye.received = code;
+    goodbye.reason = reason;
     this.#owner.onCloseReceived(this, frame);
   }
 
   onPong(payload: Uint8Array): boolean {
     if (this.#pingNumber === 0 || !isPingPayload(payload, this.#pingNumber)) return true;
-    this.roundTripMs = this.#wheel.clock() - this.pingedAt;
+    this.roundTripMs = this.#owner.wheel.clock() - this.pingedAt;
     this.#pingNumber = 0;
     this.#owner.onRoundTrip(this, this.roundTripMs);
     return false;
@@ -226,16 +264,15 @@ export class Leg implements Receiver, ScannerListener {
   /** Passes on the Close frame that the other peer sent. */
   passClose(frame: Uint8Array, code: number): void {
     if (this.closeSent !== undefined || this.isGone) return;
-    this.closeSent = code;
+    this.#sayGoodbye().sent = code;
     this.wire.write(frame);
     this.other.resumeReading();
   }
 
   /** Sends the peer a Close of the gateway's own, at the next frame boundary. */
   close(code: number, reason: string): void {
-    if (this.closeSent !== undefined || this.#pendingClose !== undefined || this.isGone) return;
-    this.#pendingClose = this.#control(opcode.close, closePayload(code, reason));
-    this.#pendingCode = code;
+    if (this.closeSent !== undefined || this.isStuckInFrame || this.isGone) return;
+    this.#sayGoodbye().pending = { frame: this.#control(opcode.close, closePayload(code, reason)), code };
     this.#putIn();
   }
 
@@ -243,18 +280,18 @@ export class Leg implements Receiver, ScannerListener {
   ping(): void {
     if (this.closeSent !== undefined || this.isGone) return;
     this.#isPingPending = true;
-    this.pingedAt = this.#wheel.clock();
+    this.pingedAt = this.#owner.wheel.clock();
     this.#putIn();
   }
 
   /** True if a Close is waiting for a frame boundary that will never come. */
   get isStuckInFrame(): boolean {
-    return this.#pendingClose !== undefined;
+    return this.#goodbye?.pending !== undefined;
   }
 
   /** Ends our direction without the Close that waits for a frame boundary. */
   endInFrame(): void {
-    this.#pendingClose = undefined;
+    if (this.#goodbye !== undefined) this.#goodbye.pending = undefined;
     this.isWrittenOff = true;
     this.wire.end();
   }
@@ -267,17 +304,16 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   resumeReading(): void {
-    if (!this.isPaused) return;
-    this.isPaused = false;
-    const now = this.#wheel.clock();
+    if (this.#pausedAt === undefined) return;
+    const now = this.#owner.wheel.clock();
     this.pausedMs += now - this.#pausedAt;
+    this.#pausedAt = undefined;
     this.seenAt = now;
     this.wire.resume();
   }
 
   #pauseReading(): void {
-    this.isPaused = true;
-    this.#pausedAt = this.#wheel.clock();
+    this.#pausedAt = this.#owner.wheel.clock();
     this.wire.pause();
   }
 
@@ -288,16 +324,18 @@ export class Leg implements Receiver, ScannerListener {
 
   #flushPending(): void {
     if (this.isGone || this.closeSent !== undefined) return;
-    if (this.#pendingClose !== undefined) {
-      this.closeSent = this.#pendingCode;
-      this.wire.write(this.#pendingClose);
-      this.#pendingClose = undefined;
+    const goodbye = this.#goodbye;
+    if (goodbye?.pending !== undefined) {
+      const { frame, code } = goodbye.pending;
+      goodbye.sent = code;
+      goodbye.pending = undefined;
+      this.wire.write(frame);
       // What still comes for this peer is dropped, and behind it stands the other one's answer.
       this.other.resumeReading();
     } else if (this.#isPingPending) {
       this.#isPingPending = false;
       this.#pingNumber = nextPingNumber();
-      this.pingedAt = this.#wheel.clock();
+      this.pingedAt = this.#owner.wheel.clock();
       this.wire.write(this.#control(opcode.ping, pingPayload(this.#pingNumber)));
     }
   }

@@ -2,15 +2,30 @@ import type { ClosingState } from "../../core/handover.ts";
 import type { SessionEnd } from "../../core/session.ts";
 import type { Leg } from "./leg.ts";
 
-const unexplained: ClosingState = { reason: "internal", initiator: "gateway", detail: undefined };
+/** How a session closes: how that began, and how far it is. */
+export type Closing = {
+  readonly how: ClosingState;
+  /** What stands in the Close. */
+  readonly text: string;
+  /** The phase whose end the timer waits for: the Close frames, then the end of TCP. */
+  isTearingDown: boolean;
+  /** Milliseconds of the wheel. */
+  timerArmedAt: number;
+};
 
-/** How a session of two legs has ended. `closing` says how that began, and `closeReason` what stood in the Close. */
+/** A closing that begins. */
+export function closingOf(how: ClosingState, text: string): Closing {
+  return { how, text, isTearingDown: false, timerArmedAt: 0 };
+}
+
+const unexplained = closingOf({ reason: "internal", initiator: "gateway", detail: undefined }, "");
+
+/** How a session of two legs has ended. */
 export function describeEnd(
   { client, upstream }: { readonly client: Leg; readonly upstream: Leg },
-  closing: ClosingState | undefined,
-  closeReason: string,
+  closing: Closing = unexplained,
 ): SessionEnd {
-  const { reason, initiator, detail } = closing ?? unexplained;
+  const { reason, initiator, detail } = closing.how;
   const end: { -readonly [Key in keyof SessionEnd]: SessionEnd[Key] } = {
     reason,
     initiator,
@@ -20,7 +35,7 @@ export function describeEnd(
   if (client.closeSent !== undefined) end.sentToClient = client.closeSent;
   if (upstream.closeReceived !== undefined) end.upstreamCode = upstream.closeReceived;
   if (upstream.closeSent !== undefined) end.sentToUpstream = upstream.closeSent;
-  if (closeReason !== "") end.closeReason = closeReason;
+  if (closing.text !== "") end.closeReason = closing.text;
   if (detail !== undefined) end.detail = detail;
   return end;
 }

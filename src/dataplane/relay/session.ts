@@ -6,7 +6,7 @@ import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { Violation } from "./frame-scanner.ts";
 import { closeCode } from "./frames.ts";
 import { Leg, type LegOwner } from "./leg.ts";
-import { describeEnd } from "./session-end.ts";
+import { type Closing, closingOf, describeEnd } from "./session-end.ts";
 import { findOverdue, nextLook, pingIfSilent } from "./vigil.ts";
 
 export type { SessionIdentity };
@@ -46,52 +46,32 @@ export class Session extends Timed implements LegOwner {
   resumptions = 0;
   readonly client: Leg;
   readonly upstream: Leg;
+  readonly wheel: TimerWheel;
   readonly #settings: SessionOptions["settings"];
-  readonly #wheel: TimerWheel;
   readonly #observer: SessionObserver;
   readonly #scope: Disposable;
   /** Milliseconds of the wheel. */
   readonly openedAt: number;
-  #closing: ClosingState | undefined;
-  #closeReason = "";
+  /** There is none while nobody closes. */
+  #closing: Closing | undefined;
   #hasEnded = false;
   #hasFailed = false;
-  /** The phase whose end the timer waits for: the Close frames, then the end of TCP. */
-  #isTearingDown = false;
-  #closeTimerArmedAt = 0;
-  readonly #mayUseReservedBits: boolean;
-  #isFrozen = false;
   /** The Close that it is to get by and by: when (ms of the wheel), and as long as that holds. */
   due: { readonly at: number; readonly order: CloseOrder; readonly holds: () => boolean } | undefined;
-  /** What was ordered while it was frozen. */
-  #order: CloseOrder | undefined;
+  /** Given while it is frozen, with what was ordered meanwhile. */
+  #frozen: { order: CloseOrder | undefined } | undefined;
 
   constructor(options: SessionOptions) {
     super();
     const { wheel, mayUseReservedBits, state } = options;
     this.identity = options.identity;
     this.#settings = options.settings;
-    this.#wheel = wheel;
+    this.wheel = wheel;
     this.#observer = options.observer;
     this.#scope = options.scope;
-    this.#mayUseReservedBits = mayUseReservedBits;
-    const { client, upstream } = options;
-    this.client = new Leg({
-      side: "client",
-      wire: client,
-      owner: this,
-      wheel,
-      mayUseReservedBits,
-      state: state?.client,
-    });
-    this.upstream = new Leg({
-      side: "upstream",
-      wire: upstream,
-      owner: this,
-      wheel,
-      mayUseReservedBits,
-      state: state?.upstream,
-    });
+    const both = { owner: this, mayUseReservedBits };
+    this.client = new Leg({ ...both, side: "client", wire: options.client, state: state?.client });
+    this.upstream = new Leg({ ...both, side: "upstream", wire: options.upstream, state: state?.upstream });
     Leg.join(this.client, this.upstream);
     this.openedAt = wheel.clock() - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
@@ -109,20 +89,21 @@ export class Session extends Timed implements LegOwner {
 
   /** Stops, and says where it stands; the descriptors of its wires are added to `descriptors`. */
   freeze(descriptors: number[]): SessionState {
-    this.#isFrozen = true;
-    this.#wheel.disarm(this);
+    this.#frozen ??= { order: undefined };
+    this.wheel.disarm(this);
+    const closing = this.#closing;
     const { timeouts, keepalive, closeCodes } = this.#settings;
-    const now = this.#wheel.clock();
+    const now = this.wheel.clock();
     return {
       identity: this.identity,
       settings: { timeouts, keepalive, closeCodes },
-      mayUseReservedBits: this.#mayUseReservedBits,
+      mayUseReservedBits: this.client.scanner.rules.mayUseReservedBits,
       openedAgo: now - this.openedAt,
-      ...(this.#closing === undefined ? {} : { closing: this.#closing }),
-      closeReason: this.#closeReason,
+      ...(closing === undefined ? {} : { closing: closing.how }),
+      closeReason: closing?.text ?? "",
       hasFailed: this.#hasFailed,
-      isTearingDown: this.#isTearingDown,
-      closeTimerAgo: now - this.#closeTimerArmedAt,
+      isTearingDown: closing?.isTearingDown ?? false,
+      closeTimerAgo: now - (closing?.timerArmedAt ?? now),
       ...(this.due?.holds() === true ? { due: { inMs: Math.max(0, this.due.at - now), order: this.due.order } } : {}),
       client: this.client.freeze(descriptors),
       upstream: this.upstream.freeze(descriptors),
@@ -131,20 +112,21 @@ export class Session extends Timed implements LegOwner {
 
   /** Goes on. */
   thaw(): void {
-    if (!this.#isFrozen) return;
-    this.#isFrozen = false;
+    const frozen = this.#frozen;
+    if (frozen === undefined) return;
+    this.#frozen = undefined;
     const { closeMs } = this.#settings.timeouts;
-    const closingMs = this.#wheel.clock() - this.#closeTimerArmedAt;
+    const closingMs = this.wheel.clock() - (this.#closing?.timerArmedAt ?? 0);
     if (this.#closing === undefined) this.#armOpenTimer();
-    else if (closeMs > 0) this.#wheel.arm(this, Math.max(0, closeMs - closingMs));
+    else if (closeMs > 0) this.wheel.arm(this, Math.max(0, closeMs - closingMs));
     this.client.thaw();
     this.upstream.thaw();
-    if (this.#order !== undefined) this.close(this.#order);
+    if (frozen.order !== undefined) this.close(frozen.order);
   }
 
   /** What was ordered since it was frozen. */
   get order(): CloseOrder | undefined {
-    return this.#order;
+    return this.#frozen?.order;
   }
 
   /** It goes on in another process. */
@@ -156,17 +138,20 @@ export class Session extends Timed implements LegOwner {
   }
 
   #restore(state: SessionState): void {
-    this.#isFrozen = true;
-    this.#closing = state.closing;
-    this.#closeReason = state.closeReason;
+    this.#frozen = { order: undefined };
     this.#hasFailed = state.hasFailed;
-    this.#isTearingDown = state.isTearingDown;
-    this.#closeTimerArmedAt = this.#wheel.now - state.closeTimerAgo;
+    if (state.closing === undefined) return;
+    this.#closing = {
+      how: state.closing,
+      text: state.closeReason,
+      isTearingDown: state.isTearingDown,
+      timerArmedAt: this.wheel.now - state.closeTimerAgo,
+    };
   }
 
   /** How long it has been open (ms), by a clock that nobody sets; without the moments in which it changed hands. */
   get ageMs(): number {
-    return this.#wheel.clock() - this.openedAt;
+    return this.wheel.clock() - this.openedAt;
   }
 
   get isClosing(): boolean {
@@ -175,8 +160,8 @@ export class Session extends Timed implements LegOwner {
 
   /** Ends the session with a Close frame in both directions. */
   close(how: CloseOrder): void {
-    if (this.#isFrozen) {
-      this.#order ??= how;
+    if (this.#frozen !== undefined) {
+      this.#frozen.order ??= how;
       return;
     }
     if (this.#closing !== undefined || this.#hasEnded) return;
@@ -189,7 +174,7 @@ export class Session extends Timed implements LegOwner {
   /** Ends the session at once, without Close frames. */
   cut(): void {
     if (this.#hasEnded) return;
-    this.#closing ??= { reason: "internal", initiator: "gateway", detail: undefined };
+    this.#closing ??= closingOf({ reason: "internal", initiator: "gateway", detail: undefined }, "");
     this.client.cut();
     this.upstream.cut();
     this.#end();
@@ -287,35 +272,35 @@ export class Session extends Timed implements LegOwner {
     if (other.isStuckInFrame) other.endInFrame();
   }
 
-  #beginClosing(closing: ClosingState, text: string): void {
+  #beginClosing(how: ClosingState, text: string): void {
     if (this.#closing !== undefined) return;
-    this.#closing = closing;
-    this.#closeReason = text;
-    this.#armCloseTimer();
+    this.#closing = closingOf(how, text);
+    this.#armCloseTimer(this.#closing);
   }
 
   /** Looks what the closing has come to. The side that plays server ends its TCP first (RFC 6455 §7.1.1). */
   #settle(): void {
-    if (this.#hasEnded || this.#closing === undefined) return;
+    const closing = this.#closing;
+    if (this.#hasEnded || closing === undefined) return;
     const { client, upstream } = this;
     if (client.isSettled) client.wire.end();
     if (upstream.isEnded && upstream.isSettled) upstream.wire.end();
     if (upstream.isWrittenOff && upstream.closeSent !== undefined) upstream.wire.end();
     if (client.isGone && upstream.isGone) return this.#end();
-    if (!this.#isTearingDown && client.isSettled && upstream.isSettled) {
-      this.#isTearingDown = true;
-      this.#armCloseTimer();
+    if (!closing.isTearingDown && client.isSettled && upstream.isSettled) {
+      closing.isTearingDown = true;
+      this.#armCloseTimer(closing);
     }
     const { partingMs } = client.wire;
-    if (partingMs === undefined || !this.#isTearingDown || !upstream.isGone || client.wire.queued > 0) return;
-    this.#wheel.arm(this, partingMs);
+    if (partingMs === undefined || !closing.isTearingDown || !upstream.isGone || client.wire.queued > 0) return;
+    this.wheel.arm(this, partingMs);
   }
 
-  #armCloseTimer(): void {
+  #armCloseTimer(closing: Closing): void {
     const { closeMs } = this.#settings.timeouts;
-    this.#closeTimerArmedAt = this.#wheel.now;
-    if (closeMs > 0) this.#wheel.arm(this, closeMs);
-    else this.#wheel.disarm(this);
+    closing.timerArmedAt = this.wheel.now;
+    if (closeMs > 0) this.wheel.arm(this, closeMs);
+    else this.wheel.disarm(this);
   }
 
   /** Looks what has become too late. */
@@ -328,20 +313,19 @@ export class Session extends Timed implements LegOwner {
   }
 
   #onTimer(): void {
-    if (this.#closing === undefined) return this.#onOpenTimer();
+    const closing = this.#closing;
+    if (closing === undefined) return this.#onOpenTimer();
     // A slow reader that still takes what was sent before the Close gets it all.
-    if (this.#takesMore(this.client) || this.#takesMore(this.upstream)) return this.#armCloseTimer();
+    const { timerArmedAt } = closing;
+    if (takesMore(this.client, timerArmedAt) || takesMore(this.upstream, timerArmedAt))
+      return this.#armCloseTimer(closing);
     this.client.cut();
     this.upstream.cut();
     this.#end();
   }
 
-  #takesMore(leg: Leg): boolean {
-    return !leg.isGone && leg.wire.queued > 0 && leg.tookAt > this.#closeTimerArmedAt;
-  }
-
   #onOpenTimer(): void {
-    const now = this.#wheel.clock();
+    const now = this.wheel.clock();
     const overdue = findOverdue(this, this.#settings, now);
     if (overdue instanceof Leg) return this.#bury(overdue);
     if (overdue !== undefined) return this.#expire(overdue, this.#settings.closeCodes);
@@ -365,17 +349,17 @@ export class Session extends Timed implements LegOwner {
   }
 
   #armOpenTimer(): void {
-    const now = this.#wheel.clock();
+    const now = this.wheel.clock();
     const due = nextLook(this, this.#settings, now);
-    if (due !== Number.POSITIVE_INFINITY) this.#wheel.arm(this, Math.max(0, due - now));
+    if (due !== Number.POSITIVE_INFINITY) this.wheel.arm(this, Math.max(0, due - now));
   }
 
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#wheel.disarm(this);
+    this.wheel.disarm(this);
     try {
-      this.#observer.onSessionEnd(this, describeEnd(this, this.#closing, this.#closeReason));
+      this.#observer.onSessionEnd(this, describeEnd(this, this.#closing));
     } finally {
       this.#scope[Symbol.dispose]();
     }
@@ -386,4 +370,9 @@ export class Session extends Timed implements LegOwner {
 export function trafficOf(leg: Leg): Traffic {
   const { messages, frames, bytes, pings, pongs } = leg.scanner;
   return { messages, frames, bytes, pings, pongs };
+}
+
+/** True if its peer has taken something since a moment (ms of the wheel), and there is more for it. */
+function takesMore(leg: Leg, since: number): boolean {
+  return !leg.isGone && leg.wire.queued > 0 && leg.tookAt > since;
 }
