@@ -134,18 +134,19 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
     this.running--;
     const { sessions, figures, wheel } = this.#options;
     increment(figures.of(exchange.route.name).handshakes, 101);
+    const identity = this.#identify(exchange, reply);
+    // For hours, it would only hold what the handshake needed.
+    if (reply.held !== undefined) exchange.scope.release(reply.held);
     const session = new Session({
-      identity: this.#identify(exchange, reply),
+      identity,
       settings: exchange.route,
       client: legs.client,
       upstream: reply.upstream,
-      scope: exchange.scope,
+      scope: exchange.scope.content,
       mayUseReservedBits: reply.extensions !== undefined,
       wheel,
       observer: this,
     });
-    // For hours, it would only hold what the handshake needed.
-    if (reply.held !== undefined) exchange.scope.release(reply.held);
     sessions.add(session);
     if (this.#isRecording) this.#recordOpen(session, exchange);
     reply.resumable?.attach(session.upstream.scanner, (endpoint) => this.#onMoved(session, endpoint));

@@ -60,3 +60,15 @@ test("a scope that has ended takes nothing more", () => {
   scope[Symbol.dispose]();
   expect(() => scope.use(thing("a", []))).toThrow(ReferenceError);
 });
+
+test("its content is the only thing it holds, or itself", () => {
+  const log: string[] = [];
+  const scope = new Scope();
+  expect(scope.content).toBe(scope);
+  const first = thing("a", log);
+  scope.use(first);
+  expect(scope.content).toBe(first);
+  scope.use(thing("b", log));
+  scope.content[Symbol.dispose]();
+  expect(log).toEqual(["b", "a"]);
+});

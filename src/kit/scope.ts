@@ -34,6 +34,11 @@ export class Scope implements Disposable {
     if (this.#others?.length === 0) this.#others = undefined;
   }
 
+  /** For somebody who keeps for long what it holds now, and disposes of it: without the scope around it, if that is one thing. */
+  get content(): Disposable {
+    return this.#others === undefined && this.#first !== undefined ? this.#first : this;
+  }
+
   /** Gives everything back, the last first. Where one throws the others are still given back, and the first error is thrown then. */
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
