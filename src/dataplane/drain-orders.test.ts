@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { areUniform, closingTimes } from "../../test/support/closing-times.ts";
 import { SessionBench } from "../../test/support/session-bench.ts";
 import type { DrainOrder, DrainScope } from "../core/drain-order.ts";
 import { TimerWheel } from "../kit/timer-wheel.ts";
@@ -25,14 +24,6 @@ function site(count: number) {
     benches.filter(({ session }) => session.identity.route === route && session.isClosing).length;
   return { wheel, benches, drains, closing };
 }
-
-test("AC-2.3: the drain of a route closes its 10,000 sessions at uniformly random moments, and no others", () => {
-  const { wheel, benches, drains, closing } = site(20_000);
-  drains.use([order({ route: "chat" })]);
-  const times = closingTimes(benches, { wheel, windowMs });
-  expect([times.length, closing("feed")]).toEqual([benches.length / 2, 0]);
-  expect(areUniform(times, windowMs)).toBe(true);
-});
 
 test("what is drained gets no new sessions, before and after its window, until that is taken back", () => {
   const { wheel, drains } = site(2);

@@ -1,51 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { closeContent, type FrameParts, makeFrame, someMask } from "../../../test/support/frames.ts";
-import { Random } from "../../../test/support/random.ts";
-import { FrameScanner, type ScannerListener, type Violation } from "./frame-scanner.ts";
-
-/** Writes down what a scanner finds. */
-class Notes implements ScannerListener {
-  readonly passed: Uint8Array[] = [];
-  passedBytes = 0;
-  readonly closes: { frame: Buffer; code: number; reason: string }[] = [];
-  readonly pongs: string[] = [];
-  readonly violations: Violation[] = [];
-  /** How much had been passed at each boundary. */
-  readonly boundaries: number[] = [];
-  keepsPong: (payload: Uint8Array) => boolean = () => true;
-  onPass(bytes: Uint8Array): void {
-    this.passed.push(new Uint8Array(bytes));
-    this.passedBytes += bytes.length;
-  }
-  onCloseFrame(frame: Uint8Array, code: number, reason: string): void {
-    this.closes.push({ frame: Buffer.from(new Uint8Array(frame)), code, reason });
-  }
-  onPong(payload: Uint8Array): boolean {
-    this.pongs.push(Buffer.from(payload).toString("latin1"));
-    return this.keepsPong(payload);
-  }
-  onBoundary(): void {
-    this.boundaries.push(this.passedBytes);
-  }
-  onViolation(violation: Violation): void {
-    this.violations.push(violation);
-  }
-  get all(): Buffer {
-    return Buffer.concat(this.passed);
-  }
-}
-
-function scanner(options: { isMasked?: boolean; mayUseReservedBits?: boolean } = {}) {
-  const notes = new Notes();
-  const scanned = new FrameScanner(notes, {
-    isMasked: options.isMasked ?? false,
-    mayUseReservedBits: options.mayUseReservedBits ?? false,
-  });
-  return { notes, scanned };
-}
+import { type ScannerNotes, scanner } from "../../../test/support/scanner-notes.ts";
+import type { Violation } from "./frame-scanner.ts";
 
 /** Scans pieces and tells what came of it. */
-function scan(pieces: readonly Uint8Array[], options: Parameters<typeof scanner>[0] = {}): Notes {
+function scan(pieces: readonly Uint8Array[], options: Parameters<typeof scanner>[0] = {}): ScannerNotes {
   const { notes, scanned } = scanner(options);
   for (const piece of pieces) scanned.scan(piece);
   return notes;
@@ -244,58 +203,19 @@ describe("putting in frames", () => {
   });
 });
 
-test("random frames in random chunks come out as they went in, less the pongs that were taken out", () => {
-  for (let seed = 1; seed <= 300; seed++) {
-    const random = new Random(seed);
-    const isMasked = random.below(2) === 0;
-    const { parts, kept } = randomStream(random, isMasked);
-    const { notes, scanned } = scanner({ isMasked, mayUseReservedBits: true });
-    notes.keepsPong = (payload) => payload[0] !== 0xaa;
-    let wanted = 0;
-    for (const chunk of random.cut(Buffer.concat(parts), 400)) {
-      scanned.scan(chunk);
-      if (random.below(5) !== 0 || scanned.isAtBoundary) continue;
-      scanned.interrupt();
-      wanted++;
-    }
-    const ends = new Set([0]);
-    let end = 0;
-    for (const part of kept) {
-      end += part.length;
-      ends.add(end);
-    }
-    expect(notes.violations).toEqual([]);
-    expect(notes.all.equals(Buffer.concat(kept))).toBe(true);
-    expect(notes.boundaries.every((at) => ends.has(at))).toBe(true);
-    expect(notes.boundaries.length).toBeLessThanOrEqual(wanted);
-    expect(wanted === 0).toBe(notes.boundaries.length === 0);
-  }
+test.each([
+  ["between two frames", Buffer.alloc(0)],
+  ["in a frame", makeFrame({ opcode: 2, payload: "half" }).subarray(0, 4)],
+  ["in a fragmented message", makeFrame({ opcode: 1, payload: "part", isFinal: false })],
+  ["in a header", Buffer.of(0x82)],
+  ["after a Close", makeFrame({ opcode: 8, payload: closeContent(1000) })],
+  ["after a violation", Buffer.of(0x83, 0)],
+])("one that goes on where another one stood %s has counted the same", (_, last) => {
+  const { scanned } = scanner();
+  for (const opcode of [1, 2, 9, 10]) scanned.scan(makeFrame({ opcode, payload: "whole" }));
+  scanned.scan(last);
+  const { scanned: next } = scanner();
+  next.restore(scanned.state);
+  expect(next.state).toEqual(scanned.state);
+  expect(next).toMatchObject({ frames: scanned.frames, messages: scanned.messages, isOver: scanned.isOver });
 });
-
-/** A legal stream; the pongs that begin with 0xaa are not in `kept`. */
-function randomStream(random: Random, isMasked: boolean): { parts: Buffer[]; kept: Buffer[] } {
-  const parts: Buffer[] = [];
-  const kept: Buffer[] = [];
-  let isOpen = false;
-  for (let count = random.below(40) + 1; count > 0 || isOpen; count--) {
-    const mask = isMasked ? { mask: random.bytes(4) } : {};
-    if (random.below(3) === 0) {
-      const isTaken = random.below(2) === 0;
-      const payload = isTaken ? Buffer.from([0xaa, ...random.bytes(random.below(120))]) : random.bytes(random.below(9));
-      if (!isTaken && payload.length > 0) payload[0] = 1;
-      const control = makeFrame({ opcode: isTaken ? 10 : random.pick([9, 10]), payload, ...mask });
-      parts.push(control);
-      if (!isTaken) kept.push(control);
-      continue;
-    }
-    const isFinal = count <= 0 || random.below(2) === 0;
-    const size = random.pick([0, 1, 5, 125, 126, 200, 1000, 66_000]);
-    const opcode = isOpen ? 0 : random.pick([1, 2]);
-    const reserved = random.pick([0, 0x40]);
-    const data = makeFrame({ opcode, isFinal, reserved, payload: random.bytes(random.below(size + 1)), ...mask });
-    parts.push(data);
-    kept.push(data);
-    isOpen = !isFinal;
-  }
-  return { parts, kept };
-}
