@@ -142,7 +142,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
       settings: exchange.route,
       client: legs.client,
       upstream: reply.upstream,
-      scope: exchange.scope.content,
+      scope: exchange.scope.move(),
       mayUseReservedBits: reply.extensions !== undefined,
       wheel,
       observer: this,

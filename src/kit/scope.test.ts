@@ -61,14 +61,19 @@ test("a scope that has ended takes nothing more", () => {
   expect(() => scope.use(thing("a", []))).toThrow(ReferenceError);
 });
 
-test("its content is the only thing it holds, or itself", () => {
-  const log: string[] = [];
-  const scope = new Scope();
-  expect(scope.content).toBe(scope);
-  const first = thing("a", log);
-  scope.use(first);
-  expect(scope.content).toBe(first);
-  scope.use(thing("b", log));
-  scope.content[Symbol.dispose]();
-  expect(log).toEqual(["b", "a"]);
+test("what moves out of a scope is given back by whoever has it, once, and without a scope if it is one thing", () => {
+  for (const names of [["a"], ["a", "b"], []]) {
+    const log: string[] = [];
+    const scope = new Scope();
+    const things = names.map((name) => thing(name, log));
+    for (const each of things) scope.use(each);
+    const moved = scope.move();
+    expect(things.length === 1).toBe(moved === things[0] && things.length > 0);
+    expect(scope.disposed).toBe(true);
+    expect(() => scope.use(thing("c", log))).toThrow("ended");
+    scope[Symbol.dispose]();
+    expect(log).toEqual([]);
+    moved[Symbol.dispose]();
+    expect(log).toEqual([...names].reverse());
+  }
 });

@@ -34,9 +34,14 @@ export class Scope implements Disposable {
     if (this.#others?.length === 0) this.#others = undefined;
   }
 
-  /** For somebody who keeps for long what it holds now, and disposes of it: without the scope around it, if that is one thing. */
-  get content(): Disposable {
-    return this.#others === undefined && this.#first !== undefined ? this.#first : this;
+  /** Ends without giving anything back: that is for the caller to do, who gets what it held, without a scope around it if that is one thing. */
+  move(): Disposable {
+    const rest = new Scope();
+    rest.#first = this.#first;
+    rest.#others = this.#others;
+    this.#first = this.#others = undefined;
+    this.#isDisposed = true;
+    return rest.#others === undefined && rest.#first !== undefined ? rest.#first : rest;
   }
 
   /** Gives everything back, the last first. Where one throws the others are still given back, and the first error is thrown then. */

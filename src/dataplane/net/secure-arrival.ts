@@ -82,9 +82,12 @@ export class SecureArrival implements SocketOwner {
     const isMissing = mode === "required" && certificate === undefined;
     if (isMissing || (certificate !== undefined && error !== null)) return this.#fail({ kind: "certificate", cause });
     this.#finish();
-    const serverName = normalName(this.#socket.getServername());
-    const security = securityOf(serverName, this.#socket.alpnProtocol || undefined, certificate);
-    this.#hall.onSecured(this.#socket, this.#peer, security);
+    const security = {
+      serverName: normalName(this.#socket.getServername()),
+      protocol: this.#socket.alpnProtocol || undefined,
+      clientCertificate: certificate,
+    };
+    this.#hall.onSecured(this.#socket, this.#peer, shared(security));
   }
 
   closed(error: Error | undefined): void {
@@ -132,18 +135,15 @@ export class SecureArrival implements SocketOwner {
   }
 }
 
-let lastSecurity: WireSecurity | undefined;
+/** That of the connection before, if it showed no certificate. */
+let last: WireSecurity | undefined;
 
-/** The same object for those who come one after the other with the same: it is kept for as long as their connections are. */
-function securityOf(
-  serverName: string | undefined,
-  protocol: string | undefined,
-  clientCertificate: Uint8Array | undefined,
-): WireSecurity {
-  if (clientCertificate !== undefined) return { serverName, protocol, clientCertificate };
-  if (lastSecurity?.serverName !== serverName || lastSecurity?.protocol !== protocol) lastSecurity = undefined;
-  lastSecurity ??= { serverName, protocol, clientCertificate };
-  return lastSecurity;
+/** One object for those who come one after the other with the same: it is kept for as long as their connections are. */
+function shared(security: WireSecurity): WireSecurity {
+  if (security.clientCertificate !== undefined) return security;
+  if (last?.serverName === security.serverName && last?.protocol === security.protocol) return last ?? security;
+  last = security;
+  return security;
 }
 
 function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {

@@ -204,18 +204,18 @@ describe("putting in frames", () => {
 });
 
 test.each([
-  ["between two frames", Buffer.alloc(0)],
-  ["in a frame", makeFrame({ opcode: 2, payload: "half" }).subarray(0, 4)],
-  ["in a fragmented message", makeFrame({ opcode: 1, payload: "part", isFinal: false })],
-  ["in a header", Buffer.of(0x82)],
-  ["after a Close", makeFrame({ opcode: 8, payload: closeContent(1000) })],
-  ["after a violation", Buffer.of(0x83, 0)],
-])("one that goes on where another one stood %s has counted the same", (_, last) => {
+  ["between two frames", Buffer.alloc(0), { frames: 4, messages: 2, bytes: 10, isOver: false }],
+  ["in a frame", makeFrame({ opcode: 2, payload: "half" }).subarray(0, 4), { frames: 5, messages: 3, bytes: 14 }],
+  ["in a fragmented message", makeFrame({ opcode: 1, payload: "part", isFinal: false }), { frames: 5, messages: 2 }],
+  ["in a header", Buffer.of(0x82), { frames: 4, messages: 2, isAtBoundary: true }],
+  ["after a Close", makeFrame({ opcode: 8, payload: closeContent(1000) }), { frames: 5, messages: 2, isOver: true }],
+  ["after a violation", Buffer.of(0x83, 0), { frames: 4, messages: 2, isOver: true }],
+])("one that goes on where another one stood %s has counted the same", (_, last, counted) => {
   const { scanned } = scanner();
   for (const opcode of [1, 2, 9, 10]) scanned.scan(makeFrame({ opcode, payload: "whole" }));
   scanned.scan(last);
   const { scanned: next } = scanner();
   next.restore(scanned.state);
   expect(next.state).toEqual(scanned.state);
-  expect(next).toMatchObject({ frames: scanned.frames, messages: scanned.messages, isOver: scanned.isOver });
+  for (const each of [scanned, next]) expect(each).toMatchObject(counted);
 });

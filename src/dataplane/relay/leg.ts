@@ -35,12 +35,16 @@ export type LegOptions = {
   readonly state?: LegState | undefined;
 };
 
-const plain = { client: rulesFor(true, false), upstream: rulesFor(false, false) };
-const extended = { client: rulesFor(true, true), upstream: rulesFor(false, true) };
+type RulesOfBoth = { readonly [Side in "client" | "upstream"]: FrameRules };
 
-function rulesFor(isMasked: boolean, mayUseReservedBits: boolean): FrameRules {
-  return { isMasked, mayUseReservedBits };
-}
+const plain: RulesOfBoth = {
+  client: { isMasked: true, mayUseReservedBits: false },
+  upstream: { isMasked: false, mayUseReservedBits: false },
+};
+const extended: RulesOfBoth = {
+  client: { isMasked: true, mayUseReservedBits: true },
+  upstream: { isMasked: false, mayUseReservedBits: true },
+};
 
 /** How far the closing handshake is on one leg. */
 type Goodbye = {
@@ -284,7 +288,7 @@ export class Leg implements Receiver, ScannerListener {
     this.#putIn();
   }
 
-  /** True if a Close is waiting for a frame boundary that will never come. */
+  /** True while a Close waits for a frame boundary, which never comes once the other peer is lost. */
   get isStuckInFrame(): boolean {
     return this.#goodbye?.pending !== undefined;
   }
@@ -328,8 +332,8 @@ export class Leg implements Receiver, ScannerListener {
     if (goodbye?.pending !== undefined) {
       const { frame, code } = goodbye.pending;
       goodbye.sent = code;
-      goodbye.pending = undefined;
       this.wire.write(frame);
+      goodbye.pending = undefined;
       // What still comes for this peer is dropped, and behind it stands the other one's answer.
       this.other.resumeReading();
     } else if (this.#isPingPending) {

@@ -288,6 +288,14 @@ test("a fault of the gateway's own closes this session alone, with 1011", () => 
   expect(bench.ends).toMatchObject([{ reason: "internal", initiator: "gateway", detail: "broken invariant" }]);
 });
 
+test("a side that could not be sent its Close is ended when the other one is lost", () => {
+  const bench = new SessionBench({ timeouts: { closeMs: 0 } });
+  bench.upstream.failure = new Error("broken invariant");
+  expect(() => bench.session.close({ reason: "admin", code: 1012, text: "" })).toThrow("broken invariant");
+  bench.client.peerEnds();
+  expect(bench.upstream.isEnded).toBe(true);
+});
+
 test("1005, 1006 and 1015 are never sent, whatever happens", () => {
   const steps: readonly ((bench: SessionBench) => void)[] = [
     (bench) => bench.client.peerResets(),

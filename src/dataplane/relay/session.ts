@@ -116,9 +116,9 @@ export class Session extends Timed implements LegOwner {
     if (frozen === undefined) return;
     this.#frozen = undefined;
     const { closeMs } = this.#settings.timeouts;
-    const closingMs = this.wheel.clock() - (this.#closing?.timerArmedAt ?? 0);
-    if (this.#closing === undefined) this.#armOpenTimer();
-    else if (closeMs > 0) this.wheel.arm(this, Math.max(0, closeMs - closingMs));
+    const closing = this.#closing;
+    if (closing === undefined) this.#armOpenTimer();
+    else if (closeMs > 0) this.wheel.arm(this, Math.max(0, closing.timerArmedAt + closeMs - this.wheel.clock()));
     this.client.thaw();
     this.upstream.thaw();
     if (frozen.order !== undefined) this.close(frozen.order);
@@ -131,6 +131,7 @@ export class Session extends Timed implements LegOwner {
 
   /** It goes on in another process. */
   letGo(): void {
+    if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.client.letGo();
     this.upstream.letGo();
