@@ -135,15 +135,14 @@ export class SecureArrival implements SocketOwner {
   }
 }
 
-/** That of the connection before, if it showed no certificate. */
-let last: WireSecurity | undefined;
+/** That of the last connection that showed no certificate. */
+let last: WireSecurity = { serverName: undefined, protocol: undefined, clientCertificate: undefined };
 
 /** One object for those who come one after the other with the same: it is kept for as long as their connections are. */
 function shared(security: WireSecurity): WireSecurity {
   if (security.clientCertificate !== undefined) return security;
-  if (last?.serverName === security.serverName && last?.protocol === security.protocol) return last ?? security;
-  last = security;
-  return security;
+  if (last.serverName !== security.serverName || last.protocol !== security.protocol) last = security;
+  return last;
 }
 
 function kindOf(cause: Error | undefined): HandshakeFailure["kind"] {

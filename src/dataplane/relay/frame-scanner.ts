@@ -30,8 +30,6 @@ export type FrameRules = {
 // What stands in the place of the bytes to come, once nothing is scanned any more.
 const closed = -1;
 const violated = -2;
-// What #header says instead of where to go on: the rest is not scanned; or, below it, the frame was taken out of the stream.
-const nothingMore = -1;
 
 /**
  * Reads frame headers as bytes go by. It holds back nothing but a header or a control frame that is not complete yet
@@ -152,7 +150,7 @@ export class FrameScanner implements Traffic {
         continue;
       }
       const next = this.#header(bytes, at, from);
-      if (next === nothingMore) return;
+      if (this.isOver) return;
       if (next === at) {
         this.#pass(bytes, from, at);
         this.#held = new Uint8Array(bytes.subarray(at));
@@ -173,10 +171,7 @@ export class FrameScanner implements Traffic {
     this.#listener.onPass(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
   }
 
-  /**
-   * Reads the header at `at` and returns where to go on: past it; `at` itself if more bytes are needed; `nothingMore`; or, negative, past
-   * a whole frame that was taken out (which is longer than one byte).
-   */
+  /** Reads the header at `at` and returns where to go on: past it, or `at` itself if more bytes are needed. Negative if a frame was taken out. */
   #header(bytes: Uint8Array, at: number, from: number): number {
     const available = bytes.length - at;
     if (available < 2) return at;
@@ -254,7 +249,7 @@ export class FrameScanner implements Traffic {
     this.#pass(bytes, from, at);
     this.#remaining = closed;
     this.#listener.onCloseFrame(frame, code, reason);
-    return nothingMore;
+    return at;
   }
 
   /** 1005 if there is none, -1 if there is half of one. */
@@ -277,7 +272,7 @@ export class FrameScanner implements Traffic {
     this.#pass(bytes, from, at);
     this.#remaining = violated;
     this.#listener.onViolation(problem);
-    return nothingMore;
+    return at;
   }
 }
 

@@ -192,7 +192,7 @@ export class Leg implements Receiver, ScannerListener {
 
   #restoreGoodbye({ closeReceived, closeReason, closeSent, pendingClose }: LegState): void {
     if (closeReceived === undefined && closeSent === undefined && pendingClose === undefined) return;
-    const goodbye = this.#sayGoodbye();
+    const goodbye = this.#beginGoodbye();
     goodbye.received = closeReceived;
     goodbye.reason = closeReason;
     goodbye.sent = closeSent;
@@ -200,7 +200,7 @@ export class Leg implements Receiver, ScannerListener {
     goodbye.pending = { frame: Buffer.from(pendingClose.frame, "base64"), code: pendingClose.code };
   }
 
-  #sayGoodbye(): Goodbye {
+  #beginGoodbye(): Goodbye {
     this.#goodbye ??= { received: undefined, reason: "", sent: undefined, pending: undefined };
     return this.#goodbye;
   }
@@ -239,7 +239,7 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   onCloseFrame(frame: Uint8Array, code: number, reason: string): void {
-    const goodbye = this.#sayGoodbye();
+    const goodbye = this.#beginGoodbye();
     goodbye.received = code;
     goodbye.reason = reason;
     this.#owner.onCloseReceived(this, frame);
@@ -268,7 +268,7 @@ export class Leg implements Receiver, ScannerListener {
   /** Passes on the Close frame that the other peer sent. */
   passClose(frame: Uint8Array, code: number): void {
     if (this.closeSent !== undefined || this.isGone) return;
-    this.#sayGoodbye().sent = code;
+    this.#beginGoodbye().sent = code;
     this.wire.write(frame);
     this.other.resumeReading();
   }
@@ -276,7 +276,7 @@ export class Leg implements Receiver, ScannerListener {
   /** Sends the peer a Close of the gateway's own, at the next frame boundary. */
   close(code: number, reason: string): void {
     if (this.closeSent !== undefined || this.isStuckInFrame || this.isGone) return;
-    this.#sayGoodbye().pending = { frame: this.#control(opcode.close, closePayload(code, reason)), code };
+    this.#beginGoodbye().pending = { frame: this.#control(opcode.close, closePayload(code, reason)), code };
     this.#putIn();
   }
 

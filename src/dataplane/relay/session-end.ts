@@ -18,12 +18,15 @@ export function closingOf(how: ClosingState, text: string): Closing {
   return { how, text, isTearingDown: false, timerArmedAt: 0 };
 }
 
-const unexplained = closingOf({ reason: "internal", initiator: "gateway", detail: undefined }, "");
+/** That of a session which is cut before anybody closes it. */
+export function unexplained(): Closing {
+  return closingOf({ reason: "internal", initiator: "gateway", detail: undefined }, "");
+}
 
 /** How a session of two legs has ended. */
 export function describeEnd(
   { client, upstream }: { readonly client: Leg; readonly upstream: Leg },
-  closing: Closing = unexplained,
+  closing: Closing,
 ): SessionEnd {
   const { reason, initiator, detail } = closing.how;
   const end: { -readonly [Key in keyof SessionEnd]: SessionEnd[Key] } = {

@@ -6,7 +6,7 @@ import { Timed, type TimerWheel } from "../../kit/timer-wheel.ts";
 import type { Violation } from "./frame-scanner.ts";
 import { closeCode } from "./frames.ts";
 import { Leg, type LegOwner } from "./leg.ts";
-import { type Closing, closingOf, describeEnd } from "./session-end.ts";
+import { type Closing, closingOf, describeEnd, unexplained } from "./session-end.ts";
 import { findOverdue, nextLook, pingIfSilent } from "./vigil.ts";
 
 export type { SessionIdentity };
@@ -175,10 +175,11 @@ export class Session extends Timed implements LegOwner {
   /** Ends the session at once, without Close frames. */
   cut(): void {
     if (this.#hasEnded) return;
-    this.#closing ??= closingOf({ reason: "internal", initiator: "gateway", detail: undefined }, "");
+    const closing = this.#closing ?? unexplained();
+    this.#closing = closing;
     this.client.cut();
     this.upstream.cut();
-    this.#end();
+    this.#end(closing);
   }
 
   summary(): SessionSummary {
@@ -287,7 +288,7 @@ export class Session extends Timed implements LegOwner {
     if (client.isSettled) client.wire.end();
     if (upstream.isEnded && upstream.isSettled) upstream.wire.end();
     if (upstream.isWrittenOff && upstream.closeSent !== undefined) upstream.wire.end();
-    if (client.isGone && upstream.isGone) return this.#end();
+    if (client.isGone && upstream.isGone) return this.#end(closing);
     if (!closing.isTearingDown && client.isSettled && upstream.isSettled) {
       closing.isTearingDown = true;
       this.#armCloseTimer(closing);
@@ -322,7 +323,7 @@ export class Session extends Timed implements LegOwner {
       return this.#armCloseTimer(closing);
     this.client.cut();
     this.upstream.cut();
-    this.#end();
+    this.#end(closing);
   }
 
   #onOpenTimer(): void {
@@ -355,12 +356,12 @@ export class Session extends Timed implements LegOwner {
     if (due !== Number.POSITIVE_INFINITY) this.wheel.arm(this, Math.max(0, due - now));
   }
 
-  #end(): void {
+  #end(closing: Closing): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.wheel.disarm(this);
     try {
-      this.#observer.onSessionEnd(this, describeEnd(this, this.#closing));
+      this.#observer.onSessionEnd(this, describeEnd(this, closing));
     } finally {
       this.#scope[Symbol.dispose]();
     }
