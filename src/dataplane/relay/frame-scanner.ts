@@ -118,6 +118,11 @@ export class FrameScanner implements Traffic {
     return this.#remaining < 0;
   }
 
+  /** True if `onBoundary` was asked for and has not come. */
+  get isInterrupted(): boolean {
+    return this.#isInterrupted;
+  }
+
   /** Asks for one `onBoundary`, at the end of the frame that is going by. */
   interrupt(): void {
     this.#isInterrupted = true;

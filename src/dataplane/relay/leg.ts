@@ -10,6 +10,8 @@ const lowWater = 65_536;
 
 /** What happens on a leg and concerns the whole session. */
 export interface LegOwner {
+  readonly client: Leg;
+  readonly upstream: Leg;
   readonly wheel: TimerWheel;
   onCloseReceived(leg: Leg, frame: Uint8Array): void;
   onViolation(leg: Leg, violation: Violation): void;
@@ -54,11 +56,22 @@ type Goodbye = {
   sent: number | undefined;
   /** A Close that waits for a frame boundary. */
   pending: { readonly frame: Uint8Array; readonly code: number } | undefined;
+  isWrittenOff: boolean;
 };
 
-/** One side of a session: it reads what its peer sends and passes it to the other leg, and sends its peer what the gateway has to say. */
+/** How often reading was stopped, because the other side was slow. */
+type Pauses = {
+  /** How long all of them took that are over (ms). */
+  totalMs: number;
+  /** When this one began (ms of the wheel). */
+  since: number | undefined;
+};
+
+/**
+ * One side of a session: it reads what its peer sends and passes it to the other leg, and sends its peer what the gateway has to say.
+ * There are two for every session, so it keeps nothing that follows from something else, or that most of them never need.
+ */
 export class Leg implements Receiver, ScannerListener {
-  readonly side: "client" | "upstream";
   readonly wire: Wire;
   readonly scanner: FrameScanner;
   /** When the peer was last heard, when it last sent something of its own, and when it last took something (ms of the wheel). */
@@ -68,23 +81,16 @@ export class Leg implements Receiver, ScannerListener {
   /** When a ping of ours was last sent, and how long the last answered one took (ms). */
   pingedAt = 0;
   roundTripMs: number | undefined;
-  /** No answer is expected any more: it broke the protocol, or could not be sent a Close. */
-  isWrittenOff = false;
-  /** The peer's FIN has come. */
-  isEnded = false;
-  isGone = false;
-  /** How long reading was stopped so far (ms). */
-  pausedMs = 0;
   readonly #owner: LegOwner;
-  #other: Leg | undefined;
-  #pausedAt: number | undefined;
+  #stage: "open" | "ended" | "gone" = "open";
+  /** There are none before the first one. */
+  #pauses: Pauses | undefined;
   /** There is none while nobody closes, which is nearly always. */
   #goodbye: Goodbye | undefined;
-  #isPingPending = false;
+  /** Of the ping that waits for its pong; 0 if none does. */
   #pingNumber = 0;
 
   constructor(options: LegOptions) {
-    this.side = options.side;
     this.wire = options.wire;
     this.#owner = options.owner;
     this.seenAt = this.activeAt = this.tookAt = options.owner.wheel.now;
@@ -92,19 +98,39 @@ export class Leg implements Receiver, ScannerListener {
     if (options.state !== undefined) this.#restore(options.state);
   }
 
-  static join(one: Leg, two: Leg): void {
-    one.#other = two;
-    two.#other = one;
+  get other(): Leg {
+    const { client, upstream } = this.#owner;
+    return client === this ? upstream : client;
   }
 
-  get other(): Leg {
-    if (this.#other === undefined) throw new Error("a leg was used before it was joined");
-    return this.#other;
+  /** Only clients mask. */
+  get side(): "client" | "upstream" {
+    return this.scanner.rules.isMasked ? "client" : "upstream";
+  }
+
+  /** The peer's FIN has come, and the wire is still there. */
+  get isEnded(): boolean {
+    return this.#stage === "ended";
+  }
+
+  /** The wire is not there any more. */
+  get isGone(): boolean {
+    return this.#stage === "gone";
   }
 
   /** Reading is stopped because the other side is slow. */
   get isPaused(): boolean {
-    return this.#pausedAt !== undefined;
+    return this.#pauses?.since !== undefined;
+  }
+
+  /** How long reading was stopped so far, without a pause that goes on (ms). */
+  get pausedMs(): number {
+    return this.#pauses === undefined ? 0 : this.#pauses.totalMs;
+  }
+
+  /** No answer is expected any more: it broke the protocol, or could not be sent a Close. */
+  get isWrittenOff(): boolean {
+    return this.#goodbye?.isWrittenOff === true;
   }
 
   /** Code of the Close that came; 1005 for one without a code. */
@@ -146,7 +172,7 @@ export class Leg implements Receiver, ScannerListener {
       activeAgo: now - this.activeAt,
       tookAgo: now - this.tookAt,
       pingedAgo: now - this.pingedAt,
-      pausedAgo: now - (this.#pausedAt ?? now),
+      pausedAgo: now - (this.#pauses?.since ?? now),
       pausedMs: this.pausedMs,
       isPaused: this.isPaused,
       isEnded: this.isEnded,
@@ -158,7 +184,7 @@ export class Leg implements Receiver, ScannerListener {
       ...(pending === undefined
         ? {}
         : { pendingClose: { frame: Buffer.from(pending.frame).toString("base64"), code: pending.code } }),
-      isPingPending: this.#isPingPending,
+      isPingPending: this.other.scanner.isInterrupted && !this.isStuckInFrame,
       pingNumber: this.#pingNumber,
     };
   }
@@ -169,7 +195,7 @@ export class Leg implements Receiver, ScannerListener {
 
   letGo(): void {
     if (!this.isGone) this.wire.movable?.letGo();
-    this.isGone = true;
+    this.#stage = "gone";
   }
 
   #restore(state: LegState): void {
@@ -179,29 +205,29 @@ export class Leg implements Receiver, ScannerListener {
     this.activeAt = now - state.activeAgo;
     this.tookAt = now - state.tookAgo;
     this.pingedAt = now - state.pingedAgo;
-    if (state.isPaused) this.#pausedAt = now - state.pausedAgo;
-    this.pausedMs = state.pausedMs;
-    this.isEnded = state.isEnded;
-    this.isGone = state.wire === undefined;
-    this.isWrittenOff = state.isWrittenOff;
+    const since = state.isPaused ? now - state.pausedAgo : undefined;
+    if (since !== undefined || state.pausedMs > 0) this.#pauses = { totalMs: state.pausedMs, since };
+    if (state.wire === undefined) this.#stage = "gone";
+    else if (state.isEnded) this.#stage = "ended";
     this.roundTripMs = state.roundTripMs;
     this.#restoreGoodbye(state);
-    this.#isPingPending = state.isPingPending;
     this.#pingNumber = state.pingNumber;
   }
 
-  #restoreGoodbye({ closeReceived, closeReason, closeSent, pendingClose }: LegState): void {
-    if (closeReceived === undefined && closeSent === undefined && pendingClose === undefined) return;
+  #restoreGoodbye({ closeReceived, closeReason, closeSent, pendingClose, isWrittenOff }: LegState): void {
+    const isNone = closeReceived === undefined && closeSent === undefined && pendingClose === undefined;
+    if (isNone && !isWrittenOff) return;
     const goodbye = this.#beginGoodbye();
     goodbye.received = closeReceived;
     goodbye.reason = closeReason;
     goodbye.sent = closeSent;
+    goodbye.isWrittenOff = isWrittenOff;
     if (pendingClose === undefined) return;
     goodbye.pending = { frame: Buffer.from(pendingClose.frame, "base64"), code: pendingClose.code };
   }
 
   #beginGoodbye(): Goodbye {
-    this.#goodbye ??= { received: undefined, reason: "", sent: undefined, pending: undefined };
+    this.#goodbye ??= { received: undefined, reason: "", sent: undefined, pending: undefined, isWrittenOff: false };
     return this.#goodbye;
   }
 
@@ -220,13 +246,13 @@ export class Leg implements Receiver, ScannerListener {
   }
 
   onEnd(): void {
-    this.isEnded = true;
+    if (this.#stage === "open") this.#stage = "ended";
     this.#owner.onLegEnded(this);
   }
 
   onClose(error: Error | undefined): void {
     if (this.isGone) return;
-    this.isGone = true;
+    this.#stage = "gone";
     this.other.resumeReading();
     this.#owner.onLegGone(this, error);
   }
@@ -260,9 +286,9 @@ export class Leg implements Receiver, ScannerListener {
   /** The stream towards the other leg is between two frames: what waits to be put in there goes now. */
   onBoundary(): void {
     const { other } = this;
-    const isClose = other.isStuckInFrame;
-    other.#flushPending();
-    if (isClose) this.#owner.onCloseSent(other);
+    if (!other.isStuckInFrame) return other.#sendPing();
+    other.#sendPending();
+    this.#owner.onCloseSent(other);
   }
 
   /** Passes on the Close frame that the other peer sent. */
@@ -277,15 +303,18 @@ export class Leg implements Receiver, ScannerListener {
   close(code: number, reason: string): void {
     if (this.closeSent !== undefined || this.isStuckInFrame || this.isGone) return;
     this.#beginGoodbye().pending = { frame: this.#control(opcode.close, closePayload(code, reason)), code };
-    this.#putIn();
+    const towardsPeer = this.other.scanner;
+    if (towardsPeer.isAtBoundary) this.#sendPending();
+    else towardsPeer.interrupt();
   }
 
   /** Pings the peer at the next frame boundary. */
   ping(): void {
     if (this.closeSent !== undefined || this.isGone) return;
-    this.#isPingPending = true;
     this.pingedAt = this.#owner.wheel.clock();
-    this.#putIn();
+    const towardsPeer = this.other.scanner;
+    if (towardsPeer.isAtBoundary) this.#sendPing();
+    else towardsPeer.interrupt();
   }
 
   /** True while a Close waits for a frame boundary, which never comes once the other peer is lost. */
@@ -295,53 +324,55 @@ export class Leg implements Receiver, ScannerListener {
 
   /** Ends our direction without the Close that waits for a frame boundary. */
   endInFrame(): void {
+    this.writeOff();
     if (this.#goodbye !== undefined) this.#goodbye.pending = undefined;
-    this.isWrittenOff = true;
     this.wire.end();
+  }
+
+  /** No answer is expected any more. */
+  writeOff(): void {
+    this.#beginGoodbye().isWrittenOff = true;
   }
 
   /** Closes the wire at once. */
   cut(): void {
     if (this.isGone) return;
-    this.isGone = true;
+    this.#stage = "gone";
     this.wire.destroy();
   }
 
   resumeReading(): void {
-    if (this.#pausedAt === undefined) return;
+    const pauses = this.#pauses;
+    if (pauses?.since === undefined) return;
     const now = this.#owner.wheel.clock();
-    this.pausedMs += now - this.#pausedAt;
-    this.#pausedAt = undefined;
+    pauses.totalMs += now - pauses.since;
+    pauses.since = undefined;
     this.seenAt = now;
     this.wire.resume();
   }
 
   #pauseReading(): void {
-    this.#pausedAt = this.#owner.wheel.clock();
+    this.#pauses ??= { totalMs: 0, since: undefined };
+    this.#pauses.since = this.#owner.wheel.clock();
     this.wire.pause();
   }
 
-  #putIn(): void {
-    if (this.other.scanner.isAtBoundary) this.#flushPending();
-    else this.other.scanner.interrupt();
+  #sendPending(): void {
+    const goodbye = this.#goodbye;
+    if (this.isGone || goodbye?.pending === undefined || goodbye.sent !== undefined) return;
+    const { frame, code } = goodbye.pending;
+    goodbye.sent = code;
+    this.wire.write(frame);
+    goodbye.pending = undefined;
+    // What still comes for this peer is dropped, and behind it stands the other one's answer.
+    this.other.resumeReading();
   }
 
-  #flushPending(): void {
-    if (this.isGone || this.closeSent !== undefined) return;
-    const goodbye = this.#goodbye;
-    if (goodbye?.pending !== undefined) {
-      const { frame, code } = goodbye.pending;
-      goodbye.sent = code;
-      this.wire.write(frame);
-      goodbye.pending = undefined;
-      // What still comes for this peer is dropped, and behind it stands the other one's answer.
-      this.other.resumeReading();
-    } else if (this.#isPingPending) {
-      this.#isPingPending = false;
-      this.#pingNumber = nextPingNumber();
-      this.pingedAt = this.#owner.wheel.clock();
-      this.wire.write(this.#control(opcode.ping, pingPayload(this.#pingNumber)));
-    }
+  #sendPing(): void {
+    if (this.isGone || this.isWrittenOff || this.closeSent !== undefined) return;
+    this.#pingNumber = nextPingNumber();
+    this.pingedAt = this.#owner.wheel.clock();
+    this.wire.write(this.#control(opcode.ping, pingPayload(this.#pingNumber)));
   }
 
   #control(code: number, payload: Uint8Array): Uint8Array {

@@ -72,7 +72,6 @@ export class Session extends Timed implements LegOwner {
     const both = { owner: this, mayUseReservedBits };
     this.client = new Leg({ ...both, side: "client", wire: options.client, state: state?.client });
     this.upstream = new Leg({ ...both, side: "upstream", wire: options.upstream, state: state?.upstream });
-    Leg.join(this.client, this.upstream);
     this.openedAt = wheel.clock() - (state?.openedAgo ?? 0);
     if (state !== undefined) this.#restore(state);
   }
@@ -223,7 +222,7 @@ export class Session extends Timed implements LegOwner {
     const detail = `${violation.says}, from the ${leg.side}`;
     this.#beginClosing({ reason: "protocol_error", initiator: "gateway", detail }, violation.says);
     leg.close(violation.code, violation.says);
-    leg.isWrittenOff = true;
+    leg.writeOff();
     leg.other.close(leg.side === "client" ? closeCode.goingAway : closeCode.badGateway, "");
     this.#settle();
   }
@@ -265,7 +264,7 @@ export class Session extends Timed implements LegOwner {
 
   /** A peer will never send a Close: the other one gets its Close from us, or, in the middle of a frame, the bare end. */
   #lose(leg: Leg, detail: string): void {
-    leg.isWrittenOff = true;
+    leg.writeOff();
     const reason = leg.side === "client" ? "client_lost" : "upstream_lost";
     this.#beginClosing({ reason, initiator: leg.side, detail }, "");
     const { other } = leg;
@@ -343,7 +342,7 @@ export class Session extends Timed implements LegOwner {
 
   #bury(leg: Leg): void {
     this.#beginClosing({ reason: "dead_peer", initiator: "gateway", detail: `the ${leg.side} answers no pings` }, "");
-    leg.isWrittenOff = true;
+    leg.writeOff();
     leg.cut();
     leg.other.close(leg.side === "client" ? closeCode.goingAway : this.#settings.closeCodes.upstreamLost, "");
     if (leg.other.isStuckInFrame) leg.other.endInFrame();
