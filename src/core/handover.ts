@@ -66,7 +66,13 @@ export type LegState = {
 };
 
 /** Who and what a session is; it stays as it was when the session opened. */
-export type SessionIdentity = {
+export type SessionIdentity = Omit<CrossingIdentity, "client"> & {
+  /** Who asked. */
+  readonly client: PeerAddress;
+};
+
+/** The same as it is written down. */
+export type CrossingIdentity = {
   readonly id: string;
   readonly requestId: string;
   readonly route: string;
@@ -95,7 +101,7 @@ export type ClosingState = {
 
 /** A session at rest. */
 export type SessionState = {
-  readonly identity: SessionIdentity;
+  readonly identity: CrossingIdentity;
   readonly settings: SessionSettings;
   readonly mayUseReservedBits: boolean;
   readonly openedAgo: number;

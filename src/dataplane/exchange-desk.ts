@@ -26,7 +26,6 @@ import {
   wasHandshake,
 } from "./records.ts";
 import { Session, type SessionIdentity, type SessionObserver } from "./relay/session.ts";
-import { formatPeer } from "./request-identity.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
 /** What exchanges are answered with, and who hears of them. */
@@ -64,6 +63,7 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   readonly #failures = new OncePerSecond();
   readonly #hosts = new TextCopies();
   readonly #targets = new TextCopies();
+  readonly #protocols = new TextCopies();
   readonly #young = new YoungGarbage();
 
   constructor(options: ExchangeDeskOptions) {
@@ -204,17 +204,19 @@ export class ExchangeDesk implements ExchangeObserver, SessionObserver {
   }
 
   #identify(exchange: LiveExchange, reply: TunnelReply): SessionIdentity {
+    const { client, peer } = exchange;
     return {
       id: randomText(8, "hex"),
-      requestId: exchange.id,
+      requestId: exchange.isFromTrustedProxy ? copyOf(exchange.id) : exchange.id,
       route: exchange.route.name,
       upstream: reply.upstreamName,
       endpoint: reply.endpoint,
       listener: exchange.listener,
-      client: copyOf(formatPeer(exchange.client)),
+      // The connection has it as well; another one stands in the head that it was found in.
+      client: client === peer ? peer : { address: copyOf(client.address), port: client.port },
       host: this.#hosts.of(exchange.head.authority),
       target: this.#targets.of(exchange.head.target),
-      protocol: reply.protocol,
+      protocol: reply.protocol === undefined ? undefined : this.#protocols.of(reply.protocol),
       openedAt: Date.now(),
       revision: exchange.revision,
     };

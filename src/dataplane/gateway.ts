@@ -8,6 +8,7 @@ import type { Issue } from "../core/issue.ts";
 import type { RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import { Calm, calmLookMs } from "../kit/calm.ts";
+import { normalizeAddress } from "../kit/ip-range.ts";
 import type { Scope } from "../kit/scope.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
@@ -32,7 +33,6 @@ import { Descriptors } from "./net/descriptors.ts";
 import { Rebalancing } from "./rebalancing.ts";
 import { refusal } from "./refusal.ts";
 import type { Session } from "./relay/session.ts";
-import { addressOf } from "./request-identity.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { serverWay } from "./server-way.ts";
 import { SessionRegistry } from "./session-registry.ts";
@@ -337,7 +337,7 @@ export class Gateway implements AsyncDisposable {
     if (lease !== undefined) scope.use(lease);
     const route = this.#compiled.routes.find(({ name }) => name === identity.route);
     const limits = route?.filters.filter(({ type }) => type === "limit").length ?? 0;
-    const address = addressOf(identity.client);
+    const address = normalizeAddress(identity.client.address) ?? identity.client.address;
     for (let ordinal = 0; ordinal < limits; ordinal++) {
       const counts = this.#limits.of(identity.route, ordinal);
       // It was let in already: no limit stands against it any more.

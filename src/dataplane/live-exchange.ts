@@ -16,6 +16,7 @@ import type {
 import { findClient } from "../core/forwarded-for.ts";
 import type { HeaderList } from "../core/headers.ts";
 import type { Parking } from "../core/parking.ts";
+import { formatPeer } from "../core/peer-text.ts";
 import type { RouteSettings } from "../core/snapshot.ts";
 import type { PeerAddress, Wire, WireSecurity } from "../core/wire.ts";
 import { Scope } from "../kit/scope.ts";
@@ -24,7 +25,7 @@ import { removeForwardedClaims } from "./forward/forwarded-claims.ts";
 import { removeHopByHop } from "./forward/hop-by-hop.ts";
 import { countHop } from "./forward/max-forwards.ts";
 import type { ListenerFacts } from "./listener.ts";
-import { formatPeer, requestId } from "./request-identity.ts";
+import { requestId } from "./request-identity.ts";
 
 /** What an exchange tells the gateway. */
 export interface ExchangeObserver {

@@ -1,11 +1,11 @@
 import type { AccessSubject, HttpRecord, SessionCloseRecord, SessionOpenRecord } from "../core/access-record.ts";
 import type { GatewayError } from "../core/errors.ts";
 import type { Outcome } from "../core/exchange.ts";
+import { formatPeer } from "../core/peer-text.ts";
 import type { SessionEnd } from "../core/session.ts";
 import type { PeerAddress } from "../core/wire.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import { type Session, type SessionIdentity, trafficOf } from "./relay/session.ts";
-import { formatPeer } from "./request-identity.ts";
 
 /** What could not be read as a request. */
 export type BadRequest = {
@@ -95,7 +95,8 @@ function subjectOf(
   identity: SessionIdentity,
 ): AccessSubject & { readonly session: string; readonly protocol?: string } {
   const { id, requestId, listener, client, host, target, route, upstream, endpoint, protocol } = identity;
-  const subject = { session: id, requestId, listener, client, host, method: "GET", target, route, upstream, endpoint };
+  const from = { session: id, requestId, listener, client: formatPeer(client) };
+  const subject = { ...from, host, method: "GET", target, route, upstream, endpoint };
   return protocol === undefined ? subject : { ...subject, protocol };
 }
 

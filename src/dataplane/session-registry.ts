@@ -1,5 +1,7 @@
 import type { MetricFamily } from "../core/figures.ts";
+import { formatPeer } from "../core/peer-text.ts";
 import type { SessionFilter, SessionSummary } from "../core/session.ts";
+import type { PeerAddress } from "../core/wire.ts";
 import { counter, gauge } from "./figures.ts";
 import type { Leg } from "./relay/leg.ts";
 import type { Session } from "./relay/session.ts";
@@ -162,9 +164,6 @@ function matches(session: Session, filter: SessionFilter): boolean {
   return filter.client === undefined || isClient(identity.client, filter.client);
 }
 
-function isClient(client: string, wanted: string): boolean {
-  return (
-    client === wanted ||
-    client.slice(0, client.lastIndexOf(":")).replace(/^\[|\]$/g, "") === wanted.replace(/^\[|\]$/g, "")
-  );
+function isClient(client: PeerAddress, wanted: string): boolean {
+  return formatPeer(client) === wanted || client.address === wanted.replace(/^\[|\]$/g, "");
 }

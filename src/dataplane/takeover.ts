@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
+import { parsePeer } from "../core/peer-text.ts";
 import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
 import { Scope } from "../kit/scope.ts";
 import { Timer } from "../kit/timer-wheel.ts";
@@ -120,7 +121,8 @@ export class Takeover {
       return wire;
     };
     const scope = new Scope();
-    const { identity, mayUseReservedBits } = state;
+    const { mayUseReservedBits } = state;
+    const identity = { ...state.identity, client: parsePeer(state.identity.client) };
     const { wheel, observer } = this.#options;
     const [client, upstream] = [take(state.client), take(state.upstream)];
     const settings = this.#shared(state.settings);

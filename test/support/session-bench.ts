@@ -1,4 +1,5 @@
 import type { SessionState } from "../../src/core/handover.ts";
+import { parsePeer } from "../../src/core/peer-text.ts";
 import type { SessionEnd } from "../../src/core/session.ts";
 import { Session, type SessionIdentity, type SessionOptions } from "../../src/dataplane/relay/session.ts";
 import { TimerWheel } from "../../src/kit/timer-wheel.ts";
@@ -57,7 +58,8 @@ export class SessionBench {
     const state: SessionState = JSON.parse(JSON.stringify(this.session.freeze([])));
     const { order } = this.session;
     this.session.letGo();
-    this.session = new Session({ ...this.#options, identity: state.identity, settings: state.settings, state });
+    const identity = { ...state.identity, client: parsePeer(state.identity.client) };
+    this.session = new Session({ ...this.#options, identity, settings: state.settings, state });
     this.session.thaw();
     if (order !== undefined) this.session.close(order);
   }
@@ -125,7 +127,7 @@ const identity: SessionIdentity = {
   upstream: "app",
   endpoint: "192.0.2.8:80",
   listener: "web",
-  client: "192.0.2.7:50007",
+  client: { address: "192.0.2.7", port: 50_007 },
   host: "example.com",
   target: "/chat?x=1",
   protocol: undefined,

@@ -1,4 +1,5 @@
 import type { CloseOrder, ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
+import { formatPeer } from "../../core/peer-text.ts";
 import type { SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
 import type { RouteCloseCodes } from "../../core/snapshot.ts";
 import type { Wire } from "../../core/wire.ts";
@@ -94,7 +95,7 @@ export class Session extends Timed implements LegOwner {
     const { timeouts, keepalive, closeCodes } = this.#settings;
     const now = this.wheel.clock();
     return {
-      identity: this.identity,
+      identity: { ...this.identity, client: formatPeer(this.identity.client) },
       settings: { timeouts, keepalive, closeCodes },
       mayUseReservedBits: this.client.scanner.rules.mayUseReservedBits,
       openedAgo: now - this.openedAt,
@@ -193,7 +194,7 @@ export class Session extends Timed implements LegOwner {
       upstream: identity.upstream,
       endpoint: identity.endpoint,
       listener: identity.listener,
-      client: identity.client,
+      client: formatPeer(identity.client),
       host: identity.host,
       path: question < 0 ? identity.target : identity.target.slice(0, question),
       ...(identity.protocol === undefined ? {} : { protocol: identity.protocol }),

@@ -4,8 +4,8 @@ import type { Pooled } from "./pool.ts";
 /** An endpoint that is lent for one request or one session, and counted until the lease is disposed. */
 export class Lease<Connection extends Pooled> implements Disposable {
   readonly endpoint: Endpoint<Connection>;
-  readonly #what: "sessions" | "requests";
-  #isHeld = true;
+  /** What it counts as; undefined once it is back. */
+  #what: "sessions" | "requests" | undefined;
 
   constructor(endpoint: Endpoint<Connection>, what: "sessions" | "requests") {
     this.endpoint = endpoint;
@@ -14,7 +14,7 @@ export class Lease<Connection extends Pooled> implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#isHeld) this.endpoint.count(this.#what, -1);
-    this.#isHeld = false;
+    if (this.#what !== undefined) this.endpoint.count(this.#what, -1);
+    this.#what = undefined;
   }
 }
