@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { FakeSocket } from "../../../test/support/fake-socket.ts";
+import { Parking } from "../../core/parking.ts";
 import { silentReceiver } from "../../core/wire.ts";
 import { SocketWire } from "./socket-wire.ts";
 
@@ -50,6 +51,23 @@ test("what the kernel leaves of pieces put together is each wire's own", async (
     wire.drained();
   }
   expect(both.map(({ socket }) => socket.sent)).toEqual([`0abc${bodies[0]}ghi`, `1abc${bodies[1]}ghi`]);
+});
+
+test("what is queued goes on to the kernel while somebody parks what comes, but not while the wire is frozen", () => {
+  const { socket, wire } = open();
+  socket.room = 2;
+  wire.write(Buffer.from("12345678"));
+  expect(wire.queued).toBe(6);
+  wire.receiver = new Parking();
+  socket.room = 2;
+  wire.drained();
+  expect(socket.sent).toBe("1234");
+  wire.freeze();
+  socket.room = 2;
+  wire.drained();
+  expect(socket.sent).toBe("1234");
+  wire.thaw({ receiver: silentReceiver, isPaused: false });
+  expect(socket.sent).toBe("123456");
 });
 
 test("whoever asks what is queued, or stops the wire, has it sent first", () => {

@@ -43,6 +43,31 @@ const joined = Buffer.allocUnsafeSlow(mostUnsent);
 /** What was last sent whole, and was too long to wait. */
 let sentWhole: Uint8Array | undefined;
 
+/** What is true of a wire: one number instead of a field for each, because every session has two wires. */
+const is = {
+  /** Our FIN follows what is queued, or has gone. */
+  ending: 1,
+  closed: 2,
+  peerEnded: 4,
+  /** Its receiver keeps what happens for whoever has it next. */
+  frozen: 8,
+} as const;
+
+type Fact = (typeof is)[keyof typeof is];
+
+/** Bytes with texts around them, which wait for the end of the turn. */
+class Framed {
+  readonly before: string;
+  readonly bytes: Uint8Array;
+  readonly after: string;
+
+  constructor(before: string, bytes: Uint8Array, after: string) {
+    this.before = before;
+    this.bytes = bytes;
+    this.after = after;
+  }
+}
+
 /** A TCP socket as a Wire. It takes what the kernel takes; the rest is kept here until it drains. */
 export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   receiver: Receiver;
@@ -51,15 +76,9 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   readonly #socket: OwnedSocket;
   readonly #keeper: WireKeeper;
   #queue: WriteQueue | undefined;
-  /** Written in this turn of the event loop, with texts around it; only while nothing is queued. */
-  #unsent: Uint8Array | undefined;
-  #before = "";
-  #after = "";
-  /** While it is `ending` our FIN follows what is queued, or has gone. */
-  #stage: "open" | "ending" | "closed" = "open";
-  #hasPeerEnded = false;
-  /** Hears what happens while the wire is frozen. */
-  #parking: Parking | undefined;
+  /** Written in this turn of the event loop; only while nothing is queued. */
+  #unsent: Uint8Array | Framed | undefined;
+  #facts = 0;
 
   constructor(options: SocketWireOptions) {
     this.#socket = options.socket;
@@ -78,39 +97,39 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   freeze(): { readonly state: WireState; readonly descriptor: number } {
     this.pause();
     this.send();
-    this.receiver = this.#parking = new Parking();
+    this.#park();
     const state = {
       peer: this.peer,
       queued: this.#queue?.content.toString("base64") ?? "",
-      isEnding: this.#stage === "ending",
-      hasPeerEnded: this.#hasPeerEnded,
+      isEnding: this.#is(is.ending),
+      hasPeerEnded: this.#is(is.peerEnded),
     };
     return { state, descriptor: this.#socket.fd };
   }
 
   thaw({ receiver, isPaused }: { readonly receiver: Receiver; readonly isPaused: boolean }): void {
-    const parking = this.#parking;
-    this.#parking = undefined;
+    const kept = this.#is(is.frozen) ? this.receiver : undefined;
+    this.#forget(is.frozen);
     this.receiver = receiver;
     if (!isPaused) this.resume();
-    parking?.release(receiver);
+    if (kept instanceof Parking) kept.release(receiver);
     if (this.queued > 0) this.drained();
-    else if (this.#stage === "ending") this.#sendEnd();
+    else if (this.#is(is.ending)) this.#sendEnd();
   }
 
   letGo(): void {
     if (this.isClosed) return;
     this.receiver = silentReceiver;
-    this.#stage = "closed";
+    this.#noteClosed();
     this.#queue = undefined;
     // Neither end() nor shutdown(), whose FIN would end the connection for everybody who has it.
     this.#socket.close();
   }
 
   #restore(state: WireState): void {
-    this.receiver = this.#parking = new Parking();
-    if (state.isEnding) this.#stage = "ending";
-    this.#hasPeerEnded = state.hasPeerEnded;
+    this.#park();
+    if (state.isEnding) this.#note(is.ending);
+    if (state.hasPeerEnded) this.#note(is.peerEnded);
     if (state.queued === "") return;
     this.#queue = new WriteQueue();
     this.#queue.push(Buffer.from(state.queued, "base64"));
@@ -123,23 +142,47 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   }
 
   get isClosed(): boolean {
-    return this.#stage === "closed";
+    return this.#is(is.closed);
+  }
+
+  #is(fact: Fact): boolean {
+    return (this.#facts & fact) !== 0;
+  }
+
+  #note(fact: Fact): void {
+    this.#facts |= fact;
+  }
+
+  #forget(fact: Fact): void {
+    this.#facts &= ~fact;
+  }
+
+  /** What was to follow does not any more. */
+  #noteClosed(): void {
+    this.#forget(is.ending);
+    this.#note(is.closed);
+  }
+
+  /** False as soon as nothing more can be written. */
+  get #isOpen(): boolean {
+    return (this.#facts & (is.ending | is.closed)) === 0;
+  }
+
+  #park(): void {
+    this.receiver = new Parking();
+    this.#note(is.frozen);
   }
 
   write(bytes: Uint8Array): number {
-    if (this.#stage !== "open") return this.queued;
+    if (!this.#isOpen) return this.queued;
     if (this.#mayWait(bytes.length)) return this.#wait(bytes);
     this.send();
     return this.#write(bytes);
   }
 
   writeFramed(before: string, bytes: Uint8Array = noBytes, after = ""): number {
-    if (this.#stage !== "open") return this.queued;
-    if (this.#mayWait(before.length + bytes.length + after.length)) {
-      this.#before = before;
-      this.#after = after;
-      return this.#wait(bytes);
-    }
+    if (!this.#isOpen) return this.queued;
+    if (this.#mayWait(before.length + bytes.length + after.length)) return this.#wait(new Framed(before, bytes, after));
     this.send();
     return this.#write(latin1(before, bytes, after));
   }
@@ -149,24 +192,23 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
     const unsent = this.#unsent;
     if (unsent === undefined) return;
     this.#unsent = undefined;
-    if (this.#before === "" && this.#after === "") this.#write(unsent);
-    else this.#writeJoined(unsent);
+    if (unsent instanceof Framed) this.#writeJoined(unsent);
+    else this.#write(unsent);
   }
 
   #mayWait(length: number): boolean {
     return this.#unsent === undefined && this.#queue === undefined && length <= mostUnsent;
   }
 
-  #wait(bytes: Uint8Array): number {
-    this.#unsent = bytes;
+  #wait(unsent: Uint8Array | Framed): number {
+    this.#unsent = unsent;
     outbox.add(this);
     return 0;
   }
 
   /** Nothing is allocated for what the kernel takes. */
-  #writeJoined(bytes: Uint8Array): void {
-    const length = layLatin1(joined, this.#before, bytes, this.#after);
-    this.#before = this.#after = "";
+  #writeJoined({ before, bytes, after }: Framed): void {
+    const length = layLatin1(joined, before, bytes, after);
     const taken = this.#socket.write(joined, 0, length);
     if (taken === length || taken < 0) return;
     this.#queue ??= new WriteQueue();
@@ -192,8 +234,8 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
   }
 
   end(): void {
-    if (this.#stage !== "open") return;
-    this.#stage = "ending";
+    if (!this.#isOpen) return;
+    this.#note(is.ending);
     if (this.queued === 0) this.#sendEnd();
   }
 
@@ -219,21 +261,21 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   drained(): void {
     const queue = this.#queue;
-    if (this.isClosed || queue === undefined || queue.bytes === 0 || this.#parking !== undefined) return;
+    if (this.isClosed || queue === undefined || queue.bytes === 0 || this.#is(is.frozen)) return;
     const before = queue.bytes;
     queue.flush(this.#socket);
     if (queue.bytes === before) return;
     if (queue.bytes === 0) {
       this.#queue = undefined;
-      if (this.#stage === "ending") this.#sendEnd();
+      if (this.#is(is.ending)) this.#sendEnd();
     }
     if (!this.isClosed) this.receiver.onWritable();
   }
 
   ended(): void {
     // One that was adopted finds the FIN again that its process before had found.
-    if (this.#hasPeerEnded) return;
-    this.#hasPeerEnded = true;
+    if (this.#is(is.peerEnded)) return;
+    this.#note(is.peerEnded);
     if (!this.isClosed) this.receiver.onEnd();
   }
 
@@ -265,7 +307,7 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   /** Behind the peer's FIN there is nothing left to read, and closing sends ours: one system call instead of two. */
   #sendEnd(): void {
-    if (this.#hasPeerEnded) this.#closeSocket();
+    if (this.#is(is.peerEnded)) this.#closeSocket();
     else this.#socket.shutdown();
   }
 
@@ -277,9 +319,8 @@ export class SocketWire implements Wire, Movable, SocketOwner, Outgoing {
 
   #finish(error: Error | undefined): void {
     if (this.isClosed) return;
-    this.#stage = "closed";
+    this.#noteClosed();
     this.#queue = this.#unsent = undefined;
-    this.#before = this.#after = "";
     this.receiver.onClose(error);
   }
 }
