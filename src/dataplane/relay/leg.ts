@@ -3,6 +3,7 @@ import type { Receiver, Wire } from "../../core/wire.ts";
 import type { TimerWheel } from "../../kit/timer-wheel.ts";
 import { type FrameRules, FrameScanner, type ScannerListener, type Violation } from "./frame-scanner.ts";
 import { closePayload, controlFrame, opcode } from "./frames.ts";
+import { isPingPayload, nextPingNumber, pingPayload } from "./ping-payload.ts";
 
 /** Reading from one side stops when this much waits for the other, and goes on below the low mark (bytes). */
 const highWater = 262_144;
@@ -378,26 +379,4 @@ export class Leg implements Receiver, ScannerListener {
   #control(code: number, payload: Uint8Array): Uint8Array {
     return controlFrame({ opcode: code, payload, isMasked: this.side === "upstream" });
   }
-}
-
-let lastPingNumber = Math.floor(Math.random() * 0x40000000);
-
-/** Never 0, which stands for no ping under way. */
-function nextPingNumber(): number {
-  lastPingNumber = (lastPingNumber + 1) & 0x7fffffff || 1;
-  return lastPingNumber;
-}
-
-const pingMark = Buffer.from("causeway");
-
-/** Twelve bytes that no application would send by chance: a pong that carries them answers the gateway. */
-function pingPayload(number: number): Uint8Array {
-  const payload = Buffer.alloc(pingMark.length + 4);
-  pingMark.copy(payload);
-  payload.writeUInt32BE(number, pingMark.length);
-  return payload;
-}
-
-function isPingPayload(payload: Uint8Array, number: number): boolean {
-  return payload.length === pingMark.length + 4 && Buffer.compare(payload, pingPayload(number)) === 0;
 }
