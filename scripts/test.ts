@@ -4,6 +4,11 @@ import { LineSplitter } from "../src/kit/line-splitter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folders = ["src", "examples", "test/e2e", "test/conformance", "test/soak", "bench"];
+/**
+ * Most tests wait for processes and clocks: two files at a time take little more than half of the time, and disturb each other no more
+ * than a busy machine does.
+ */
+const atATime = ["--parallel=2", "--no-isolate"];
 const longestLine = 16 * 1024 * 1024;
 /** A failure is told once more at the end, with this much of what stood before it. */
 const linesOfAFailure = 16;
@@ -55,7 +60,11 @@ const where =
   asked.length > 0 ? asked : folders.filter((folder) => existsSync(`${root}${folder}`)).map((one) => `./${one}`);
 // Memory that a worker has given back is overwritten, so that no test passes that looks at it once more.
 const env = { ...process.env, CAUSEWAY_CHECK_MEMORY: "1" };
-const child = Bun.spawn([process.execPath, "test", ...where], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+const child = Bun.spawn([process.execPath, "test", ...atATime, ...where], {
+  cwd: root,
+  env,
+  stdio: ["ignore", "pipe", "pipe"],
+});
 const [code] = await Promise.all([child.exited, readLines(child.stdout), readLines(child.stderr)]);
 // A runner that fails without a failed test (a file that does not load, a crash) must not look like success.
 const failed = counted("fail", "error") || (code === 0 ? 0 : 1);
