@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { FromSuccessor } from "../core/handover.ts";
 import { guestPrefixes, sharedFileName } from "../core/worker-protocol.ts";
-import { kernelLoop } from "../dataplane/net/kernel-loop.ts";
+import { kernelLoop, type Stillness } from "../dataplane/net/kernel-loop.ts";
 import { quitFolder, removeOrphan, visitFolder } from "../kit/owned-folder.ts";
 import { sleep } from "../kit/sleep.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
@@ -11,11 +11,16 @@ import { Worker, type WorkerOptions } from "./worker.ts";
 const patienceMs = 500;
 const lookMs = 10;
 
+/**
+ * Timers of a worker are those of its sessions, which count in seconds: while nothing happens, a hundred looks a second are enough, and twenty
+ * once nothing has happened for a second.
+ */
+const stillness: Stillness = { ofLateMs: 10, turns: 100, laterMs: 50 };
+
 /** Runs a worker process until the control process lets it go. `args`: `--control <unix socket> --id <name> --region <number> [--tied] [--succeeds <pid>]`. */
 export async function runWorker(args: readonly string[]): Promise<number> {
   const loop = kernelLoop();
-  // Timers of a worker are those of its sessions, which count in seconds: while nothing happens, a hundred looks a second are enough.
-  if (loop !== undefined) loop.mostStillMs = 10;
+  if (loop !== undefined) loop.stillness = stillness;
   // From the first moment: the terminal's signals reach all processes.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const { values } = parseArgs({

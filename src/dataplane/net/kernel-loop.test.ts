@@ -67,3 +67,24 @@ test("Bun's timers and sockets have their turn while nothing happens here", asyn
   expect(late.sort((a, b) => a - b)[10]).toBeLessThan(4);
   stop();
 });
+
+test("Bun's timers wait longer once nothing has happened for some turns, and no longer than before once something has", async () => {
+  if (loop === undefined) return;
+  const { poke, stop } = watched(() => {});
+  const usual = loop.stillness;
+  loop.stillness = { ofLateMs: 1, turns: 20, laterMs: 200 };
+  const late = async () => {
+    const startedAt = performance.now();
+    await Bun.sleep(1);
+    return performance.now() - startedAt;
+  };
+  try {
+    await until(async () => (await late()) > 100);
+    poke();
+    await Bun.sleep(0);
+    expect(await late()).toBeLessThan(100);
+  } finally {
+    loop.stillness = usual;
+    stop();
+  }
+});

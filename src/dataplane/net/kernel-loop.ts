@@ -15,6 +15,12 @@ export interface Watched {
   goOn(): void;
 }
 
+/**
+ * How long a turn may be still before Bun has its own (ms): as long as something has happened of late, and once nothing has for `turns` turns.
+ * Bun's sockets and threads wake it; timers, and immediates that were asked for out of a promise, do not, and are late by this at most.
+ */
+export type Stillness = { readonly ofLateMs: number; readonly turns: number; readonly laterMs: number };
+
 const nobody: readonly Watched[] = [];
 
 /**
@@ -22,11 +28,7 @@ const nobody: readonly Watched[] = [];
  * A turn ends by sending what was written in it.
  */
 export class KernelLoop {
-  /**
-   * How long it may be still before Bun has a turn (ms). Bun's sockets and threads wake it; timers, and immediates that were asked for out of a
-   * promise, do not, and are late by this at most.
-   */
-  mostStillMs = 1;
+  stillness: Stillness = { ofLateMs: 1, turns: Number.POSITIVE_INFINITY, laterMs: 1 };
   readonly #epoll: Epoll;
   readonly #outbox: Outbox;
   /** By descriptor. */
@@ -34,6 +36,8 @@ export class KernelLoop {
   #count = 0;
   #generation = 0;
   #again: Watched[] = [];
+  /** How many turns in a row nothing has happened in. */
+  #stillTurns = 0;
   #isRunning = false;
 
   private constructor(epoll: Epoll) {
@@ -106,7 +110,13 @@ export class KernelLoop {
 
   #stop(): void {
     this.#isRunning = false;
+    this.#stillTurns = 0;
     this.#outbox.isFlushed = false;
+  }
+
+  get #patienceMs(): number {
+    const { ofLateMs, turns, laterMs } = this.stillness;
+    return this.#stillTurns < turns ? ofLateMs : laterMs;
   }
 
   #work(): void {
@@ -114,7 +124,8 @@ export class KernelLoop {
     // Those who ask in this turn are not among them.
     const again = this.#again.length > 0 ? this.#again : nobody;
     if (again !== nobody) this.#again = [];
-    const count = this.#epoll.wait(again.length > 0 ? 0 : handshakePace.patienceMs(this.mostStillMs));
+    const count = this.#epoll.wait(again.length > 0 ? 0 : handshakePace.patienceMs(this.#patienceMs));
+    this.#stillTurns = count + again.length > 0 ? 0 : this.#stillTurns + 1;
     for (let index = 0; index < count; index++) {
       const watched = this.#watched[this.#epoll.descriptorAt(index)];
       // What is closed by now may have left an event behind, and its descriptor to somebody else.
