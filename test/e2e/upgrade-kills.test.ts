@@ -176,10 +176,12 @@ test("a successor is killed when it has said that it serves, and was not heard o
 }, 30_000);
 
 test("a worker is killed while what was under way follows its sessions: that goes on too", async () => {
+  const seen = Promise.withResolvers<void>();
   const slow = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch() {
+      await seen.promise;
       await Bun.sleep(300);
       return new Response("answered");
     },
@@ -197,6 +199,7 @@ test("a worker is killed while what was under way follows its sessions: that goe
   client.write(request);
   const running = async () => (await Metrics.read(gateway.ready.admin)).sum("causeway_exchanges_running");
   await until(async () => (await running()) === 1);
+  seen.resolve();
   await upgradeTo(gateway, "worker-second-round", whenTold("adopt", killParent, 2));
   await until(() => client.text.includes("answered"));
   await until(() => gateway.event("worker-ended") === undefined);

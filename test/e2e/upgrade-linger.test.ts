@@ -88,10 +88,12 @@ test("a process that lingers is left alone by the next upgrade, and handled as b
 
 test("a request that is under way is answered by the old process, and its connection goes on in the new one", async () => {
   using files = TlsFiles.make();
+  const seen = Promise.withResolvers<void>();
   const slow = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch() {
+      await seen.promise;
       await Bun.sleep(400);
       return new Response("answered");
     },
@@ -114,6 +116,7 @@ test("a request that is under way is answered by the old process, and its connec
   await until(async () =>
     /causeway_exchanges_running 1/.test(await (await fetch(`${gateway.ready.admin}/metrics`)).text()),
   );
+  seen.resolve();
   await gateway.admin("/api/upgrade", "POST");
   await until(() => client.text.includes("answered"));
   expect(client.text).not.toContain("onnection: close");
