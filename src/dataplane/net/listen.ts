@@ -8,11 +8,19 @@ import { ChallengeScout } from "./challenge-scout.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { handshakePace } from "./handshake-pace.ts";
+import { kernelCalls } from "./kernel-calls.ts";
 import { KernelListener } from "./kernel-listener.ts";
 import { kernelLoop } from "./kernel-loop.ts";
 import { ProxiedArrival, type ProxyHall } from "./proxied-arrival.ts";
 import { normalName, SecureArrival, type SecureHall } from "./secure-arrival.ts";
-import { type BunSocket, bunSocketOf, type OwnedSocket, type SocketOwner, socketEvents } from "./socket-owner.ts";
+import {
+  type BunSocket,
+  bunSocketOf,
+  isBunSocket,
+  type OwnedSocket,
+  type SocketOwner,
+  socketEvents,
+} from "./socket-owner.ts";
 import { SocketWire, type WireKeeper } from "./socket-wire.ts";
 
 /** Where to listen, and who gets each new connection. */
@@ -180,12 +188,12 @@ class Door implements SocketOwner {
   }
 
   opened(socket: OwnedSocket): void {
-    // A client that has reset its connection before it was accepted has no address any more, whatever the type says.
-    if (!socket.remoteAddress) {
+    const caller = callerOf(socket);
+    if (caller === undefined) {
       socket.terminate();
       return;
     }
-    const peer = new Caller(socket);
+    const peer = new Caller(socket, caller);
     const { proxies } = this.#options;
     if (proxies?.isProxy(peer.address) === true) this.#ask(socket, peer, proxies);
     else if (this.#hall === undefined) this.#connect(socket, peer, { isProxied: false });
@@ -270,15 +278,26 @@ class Door implements SocketOwner {
   failed(): void {}
 }
 
+/**
+ * Where a connection comes from; undefined for a client that has reset it before it was accepted. A socket of Bun's that is asked
+ * keeps a text of its own.
+ */
+function callerOf(socket: OwnedSocket): PeerAddress | undefined {
+  if (isBunSocket(socket) && kernelLoop() !== undefined) return kernelCalls().addressOf(socket.fd, "getpeername");
+  const { remoteAddress: address, remotePort: port } = socket;
+  // It may be missing, whatever the type says.
+  return address ? { address, port } : undefined;
+}
+
 /** Where a connection comes from, and, if somebody wants to know, where it has come to. */
 class Caller implements PeerAddress {
   readonly address: string;
   readonly port: number;
   readonly #socket: OwnedSocket;
 
-  constructor(socket: OwnedSocket) {
-    this.address = socket.remoteAddress;
-    this.port = socket.remotePort;
+  constructor(socket: OwnedSocket, { address, port }: PeerAddress) {
+    this.address = address;
+    this.port = port;
     this.#socket = socket;
   }
 

@@ -16,6 +16,9 @@ type Literal = { readonly family: Family; readonly bytes: Uint8Array };
 /** How many literals are remembered. Endpoints are few; what is above all bounds is a mistake of ours, and is forgotten. */
 const mostLiterals = 4096;
 
+/** How many IPv4 addresses are remembered as texts, one for each byte: connections of one client, or of a balancer before us, share one. */
+const textSlots = 256;
+
 /** The struct sockaddr that calls take and give, one after the other. */
 export class SocketAddress {
   /** Where it stands, for calls. */
@@ -27,6 +30,8 @@ export class SocketAddress {
   readonly #length = new Uint32Array(fixedMemory(4));
   readonly #text = Buffer.from(fixedMemory(64));
   readonly #textAt = ptr(this.#text);
+  readonly #numbers = new Int32Array(textSlots);
+  readonly #texts: string[] = new Array<string>(textSlots).fill("0.0.0.0");
   readonly #literals = new Map<string, Literal | undefined>();
 
   constructor(calls: SystemCalls) {
@@ -62,10 +67,26 @@ export class SocketAddress {
   take(): PeerAddress | undefined {
     const from = this.#bytes;
     const port = ((from[2] as number) << 8) | (from[3] as number);
-    if (from[0] === ipv4) return { address: `${from[4]}.${from[5]}.${from[6]}.${from[7]}`, port };
+    if (from[0] === ipv4) return { address: this.#ipv4Text(), port };
     if (from[0] !== ipv6) return undefined;
     if (this.#calls.inet_ntop(ipv6, ptr(from, 8), this.#textAt, this.#text.length) === null) return undefined;
     return { address: this.#text.toString("latin1", 0, this.#text.indexOf(0)), port };
+  }
+
+  #ipv4Text(): string {
+    const bytes = this.#bytes;
+    let number = 0;
+    let slot = 0;
+    for (let at = 4; at < 8; at++) {
+      const byte = bytes[at] as number;
+      number = (number << 8) | byte;
+      slot ^= byte;
+    }
+    if (this.#numbers[slot] === number) return this.#texts[slot] as string;
+    const text = bytes.subarray(4, 8).join(".");
+    this.#numbers[slot] = number;
+    this.#texts[slot] = text;
+    return text;
   }
 
   #literalOf(host: string): Literal | undefined {

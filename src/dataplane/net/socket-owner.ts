@@ -56,7 +56,8 @@ export function bunSocketOf(socket: OwnedSocket): BunSocket {
   throw new Error("only a socket of Bun's speaks TLS");
 }
 
-function isBunSocket(socket: OwnedSocket): socket is BunSocket {
+/** False for a socket of the kernel's without Bun. */
+export function isBunSocket(socket: OwnedSocket): socket is BunSocket {
   return "setKeyCert" in socket;
 }
 
