@@ -72,17 +72,17 @@ test("Bun's timers wait longer once nothing has happened for some turns, and no 
   if (loop === undefined) return;
   const { poke, stop } = watched(() => {});
   const usual = loop.stillness;
-  loop.stillness = { ofLateMs: 1, turns: 20, laterMs: 200 };
+  loop.stillness = { ofLateMs: 1, turns: 5, laterMs: 80 };
   const late = async () => {
     const startedAt = performance.now();
     await Bun.sleep(1);
     return performance.now() - startedAt;
   };
   try {
-    await until(async () => (await late()) > 100);
+    await until(async () => (await late()) > 50);
     poke();
     await Bun.sleep(0);
-    expect(await late()).toBeLessThan(100);
+    expect(await late()).toBeLessThan(50);
   } finally {
     loop.stillness = usual;
     stop();
