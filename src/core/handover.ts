@@ -2,6 +2,7 @@ import { type Columns, fromColumns, toColumns } from "../kit/columns.ts";
 import type { DrainOrder } from "./drain-order.ts";
 import type { EndpointVerdict } from "./endpoint-state.ts";
 import type { ListenerStatus } from "./figures.ts";
+import { formatPeer, parsePeer } from "./peer-text.ts";
 import type { EndReason, SessionEnd } from "./session.ts";
 import type { RouteSettings, Snapshot } from "./snapshot.ts";
 import type { PeerAddress } from "./wire.ts";
@@ -60,6 +61,7 @@ export type LegState = {
   readonly closeSent?: number;
   /** A Close that waits for a frame boundary: the frame in base64, and its code. */
   readonly pendingClose?: { readonly frame: string; readonly code: number };
+  /** A ping waits for a frame boundary, which the other side's scanner says too: its `isInterrupted` is what is read. */
   readonly isPingPending: boolean;
   /** Of the ping that waits for its pong; 0 if none does. */
   readonly pingNumber: number;
@@ -140,6 +142,16 @@ export function packLot({ sessions, connections }: Lot): PackedLot {
 /** A lot that has come. */
 export function unpackLot({ sessions, connections }: PackedLot): Lot {
   return { sessions: fromColumns<SessionState>(sessions), connections: fromColumns<ConnectionState>(connections) };
+}
+
+/** An identity as it is written down. */
+export function writeIdentity(identity: SessionIdentity): CrossingIdentity {
+  return { ...identity, client: formatPeer(identity.client) };
+}
+
+/** One that was written down. */
+export function readIdentity(written: CrossingIdentity): SessionIdentity {
+  return { ...written, client: parsePeer(written.client) };
 }
 
 /** A bound port; its descriptor crosses beside it. */

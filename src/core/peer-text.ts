@@ -1,3 +1,4 @@
+import { normalizeAddress } from "../kit/ip-range.ts";
 import type { PeerAddress } from "./wire.ts";
 
 /** `address:port` for logs; only the address where the port is not known. */
@@ -6,7 +7,12 @@ export function formatPeer({ address, port }: PeerAddress): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The other way round. */
+/** The address that a peer is counted by, which is the same however it is spelled. */
+export function countedAddress({ address }: PeerAddress): string {
+  return normalizeAddress(address) ?? address;
+}
+
+/** The peer that `formatPeer` has written. */
 export function parsePeer(text: string): PeerAddress {
   const colon = text.lastIndexOf(":");
   if (text.startsWith("[")) return { address: text.slice(1, text.indexOf("]")), port: portOf(text, colon) };

@@ -5,10 +5,10 @@ import type { EndpointVerdict, UpstreamNotice } from "../core/endpoint-state.ts"
 import type { Incoming, Next, OpenExchange } from "../core/exchange.ts";
 import type { ListenerStatus, MetricFamily } from "../core/figures.ts";
 import type { Issue } from "../core/issue.ts";
+import { countedAddress } from "../core/peer-text.ts";
 import type { RouteSettings, Snapshot, UpstreamSettings } from "../core/snapshot.ts";
 import type { DrainPlan, WorkerStatus } from "../core/worker-protocol.ts";
 import { Calm, calmLookMs } from "../kit/calm.ts";
-import { normalizeAddress } from "../kit/ip-range.ts";
 import type { Scope } from "../kit/scope.ts";
 import type { SharedMemory } from "../kit/shared-memory.ts";
 import { Timer, TimerWheel } from "../kit/timer-wheel.ts";
@@ -337,7 +337,7 @@ export class Gateway implements AsyncDisposable {
     if (lease !== undefined) scope.use(lease);
     const route = this.#compiled.routes.find(({ name }) => name === identity.route);
     const limits = route?.filters.filter(({ type }) => type === "limit").length ?? 0;
-    const address = normalizeAddress(identity.client.address) ?? identity.client.address;
+    const address = countedAddress(identity.client);
     for (let ordinal = 0; ordinal < limits; ordinal++) {
       const counts = this.#limits.of(identity.route, ordinal);
       // It was let in already: no limit stands against it any more.

@@ -1,6 +1,12 @@
 import { closeSync } from "node:fs";
-import type { LegState, Lot, OrderFor, SessionState, WireState } from "../core/handover.ts";
-import { parsePeer } from "../core/peer-text.ts";
+import {
+  type LegState,
+  type Lot,
+  type OrderFor,
+  readIdentity,
+  type SessionState,
+  type WireState,
+} from "../core/handover.ts";
 import { type Receiver, silentReceiver, type Wire } from "../core/wire.ts";
 import { Scope } from "../kit/scope.ts";
 import { Timer } from "../kit/timer-wheel.ts";
@@ -122,7 +128,7 @@ export class Takeover {
     };
     const scope = new Scope();
     const { mayUseReservedBits } = state;
-    const identity = { ...state.identity, client: parsePeer(state.identity.client) };
+    const identity = readIdentity(state.identity);
     const { wheel, observer } = this.#options;
     const [client, upstream] = [take(state.client), take(state.upstream)];
     const settings = this.#shared(state.settings);

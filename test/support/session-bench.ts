@@ -1,5 +1,4 @@
-import type { SessionState } from "../../src/core/handover.ts";
-import { parsePeer } from "../../src/core/peer-text.ts";
+import { readIdentity, type SessionState } from "../../src/core/handover.ts";
 import type { SessionEnd } from "../../src/core/session.ts";
 import { Session, type SessionIdentity, type SessionOptions } from "../../src/dataplane/relay/session.ts";
 import { TimerWheel } from "../../src/kit/timer-wheel.ts";
@@ -58,7 +57,7 @@ export class SessionBench {
     const state: SessionState = JSON.parse(JSON.stringify(this.session.freeze([])));
     const { order } = this.session;
     this.session.letGo();
-    const identity = { ...state.identity, client: parsePeer(state.identity.client) };
+    const identity = readIdentity(state.identity);
     this.session = new Session({ ...this.#options, identity, settings: state.settings, state });
     this.session.thaw();
     if (order !== undefined) this.session.close(order);

@@ -1,8 +1,8 @@
 import { GatewayError } from "../../core/errors.ts";
 import type { Filter } from "../../core/exchange.ts";
 import type { LimitSettings } from "../../core/filter-settings.ts";
+import { countedAddress } from "../../core/peer-text.ts";
 import { retryAfter, retryAtRandom } from "../../core/retry-after.ts";
-import { normalizeAddress } from "../../kit/ip-range.ts";
 import type { PlacedParts } from "./parts.ts";
 import type { LimitCounts } from "./route-limits.ts";
 
@@ -10,7 +10,7 @@ import type { LimitCounts } from "./route-limits.ts";
 export function createLimit(settings: LimitSettings, parts: PlacedParts): Filter {
   const counts = parts.limits.of(parts.route.name, parts.ordinal);
   return async (exchange, next) => {
-    const address = normalizeAddress(exchange.client.address) ?? exchange.client.address;
+    const address = countedAddress(exchange.client);
     // A refused exchange costs nothing: what was taken before is given back.
     if (exchange.kind === "handshake") takeSession(settings, counts, address);
     const waitMs = counts.takeTokens(address, settings, parts.clock());

@@ -287,9 +287,9 @@ export class Leg implements Receiver, ScannerListener {
   /** The stream towards the other leg is between two frames: what waits to be put in there goes now. */
   onBoundary(): void {
     const { other } = this;
-    if (!other.isStuckInFrame) return other.#sendPing();
-    other.#sendPending();
-    this.#owner.onCloseSent(other);
+    const isClose = other.isStuckInFrame;
+    other.#sendWaiting();
+    if (isClose) this.#owner.onCloseSent(other);
   }
 
   /** Passes on the Close frame that the other peer sent. */
@@ -304,18 +304,14 @@ export class Leg implements Receiver, ScannerListener {
   close(code: number, reason: string): void {
     if (this.closeSent !== undefined || this.isStuckInFrame || this.isGone) return;
     this.#beginGoodbye().pending = { frame: this.#control(opcode.close, closePayload(code, reason)), code };
-    const towardsPeer = this.other.scanner;
-    if (towardsPeer.isAtBoundary) this.#sendPending();
-    else towardsPeer.interrupt();
+    this.#putIn();
   }
 
   /** Pings the peer at the next frame boundary. */
   ping(): void {
     if (this.closeSent !== undefined || this.isGone) return;
     this.pingedAt = this.#owner.wheel.clock();
-    const towardsPeer = this.other.scanner;
-    if (towardsPeer.isAtBoundary) this.#sendPing();
-    else towardsPeer.interrupt();
+    this.#putIn();
   }
 
   /** True while a Close waits for a frame boundary, which never comes once the other peer is lost. */
@@ -325,8 +321,9 @@ export class Leg implements Receiver, ScannerListener {
 
   /** Ends our direction without the Close that waits for a frame boundary. */
   endInFrame(): void {
-    this.writeOff();
-    if (this.#goodbye !== undefined) this.#goodbye.pending = undefined;
+    const goodbye = this.#beginGoodbye();
+    goodbye.isWrittenOff = true;
+    goodbye.pending = undefined;
     this.wire.end();
   }
 
@@ -356,6 +353,17 @@ export class Leg implements Receiver, ScannerListener {
     this.#pauses ??= { totalMs: 0, since: undefined };
     this.#pauses.since = this.#owner.wheel.clock();
     this.wire.pause();
+  }
+
+  #putIn(): void {
+    const towardsPeer = this.other.scanner;
+    if (towardsPeer.isAtBoundary) this.#sendWaiting();
+    else towardsPeer.interrupt();
+  }
+
+  #sendWaiting(): void {
+    if (this.isStuckInFrame) this.#sendPending();
+    else this.#sendPing();
   }
 
   #sendPending(): void {

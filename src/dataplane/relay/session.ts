@@ -1,4 +1,11 @@
-import type { CloseOrder, ClosingState, SessionIdentity, SessionSettings, SessionState } from "../../core/handover.ts";
+import {
+  type CloseOrder,
+  type ClosingState,
+  type SessionIdentity,
+  type SessionSettings,
+  type SessionState,
+  writeIdentity,
+} from "../../core/handover.ts";
 import { formatPeer } from "../../core/peer-text.ts";
 import type { SessionEnd, SessionSummary, Traffic } from "../../core/session.ts";
 import type { RouteCloseCodes } from "../../core/snapshot.ts";
@@ -95,7 +102,7 @@ export class Session extends Timed implements LegOwner {
     const { timeouts, keepalive, closeCodes } = this.#settings;
     const now = this.wheel.clock();
     return {
-      identity: { ...this.identity, client: formatPeer(this.identity.client) },
+      identity: writeIdentity(this.identity),
       settings: { timeouts, keepalive, closeCodes },
       mayUseReservedBits: this.client.scanner.rules.mayUseReservedBits,
       openedAgo: now - this.openedAt,
